@@ -1,0 +1,33 @@
+# Compiles every kernel source once per ISA level, each level with its own flags and its own namespace
+# (pycore::kernels::PYCORE_ISA). Sets PYCORE_KERNEL_OBJECTS (targets to link) and PYCORE_ISA_DEFINITIONS (which levels
+# exist, for core/cpu).
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+  set(PYCORE_ISA_LEVELS baseline avx2 avx512)
+  set(PYCORE_ISA_FLAGS_baseline "")
+  set(PYCORE_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)
+  set(PYCORE_ISA_FLAGS_avx512
+      -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mprefer-vector-width=512)
+else()
+  # aarch64: NEON is part of the baseline.
+  set(PYCORE_ISA_LEVELS baseline)
+  set(PYCORE_ISA_FLAGS_baseline "")
+endif()
+
+function(pycore_add_kernels)
+  set(objects)
+  set(definitions)
+  foreach(isa IN LISTS PYCORE_ISA_LEVELS)
+    add_library(pycore_kernels_${isa} OBJECT ${ARGN})
+    target_link_libraries(pycore_kernels_${isa} PRIVATE pycore_options)
+    target_compile_definitions(pycore_kernels_${isa} PRIVATE PYCORE_ISA=${isa})
+    # No exceptions, no errno and no traps to keep: kernels are loops. Not -ffast-math: NaN, inf and order matter.
+    target_compile_options(
+      pycore_kernels_${isa} PRIVATE ${PYCORE_ISA_FLAGS_${isa}} $<$<CONFIG:Release>:-O3> -fno-exceptions -fno-rtti
+                                    -fno-math-errno -fno-trapping-math -ffp-contract=fast)
+    list(APPEND objects pycore_kernels_${isa})
+    list(APPEND definitions PYCORE_HAS_ISA_${isa})
+  endforeach()
+  set(PYCORE_KERNEL_OBJECTS ${objects} PARENT_SCOPE)
+  set(PYCORE_ISA_DEFINITIONS ${definitions} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,21 @@
+// The one list of kernel families. Each ISA level fills a KernelTable; core/cpu chooses one of them at import.
+// To add a family: its header here, one line in PYCORE_KERNEL_FAMILIES, its source in CMakeLists.txt.
+#pragma once
+
+#include "kernels/context.h"
+#include "kernels/dtype.h"
+
+// X(StructName, member): kernels/<member>.h declares `struct StructName` (function pointers only) and
+// kernels/<member>.cpp defines the object `<member>_kernels` of it in namespace pycore::kernels::PYCORE_ISA.
+#define PYCORE_KERNEL_FAMILIES(X)
+
+namespace pycore::kernels {
+
+struct KernelTable {
+  const char* isa;
+#define PYCORE_DECLARE_FAMILY(Struct, member) const Struct* member;
+  PYCORE_KERNEL_FAMILIES(PYCORE_DECLARE_FAMILY)
+#undef PYCORE_DECLARE_FAMILY
+};
+
+}  // namespace pycore::kernels
