@@ -1,4 +1,5 @@
-// Gathers the kernels of one ISA level into its table. Compiled once per level, like every kernel source.
+// Gathers the kernels of one ISA level into its table. Compiled once per level, like every kernel
+// source.
 #include "kernels/table.h"
 
 #define PYCORE_STRING_(x) #x
@@ -11,10 +12,9 @@ PYCORE_KERNEL_FAMILIES(PYCORE_EXTERN_FAMILY)
 #undef PYCORE_EXTERN_FAMILY
 
 extern const KernelTable kernel_table;
-const KernelTable kernel_table = {
-    PYCORE_STRING(PYCORE_ISA),
+const KernelTable kernel_table = {PYCORE_STRING(PYCORE_ISA),
 #define PYCORE_ADDRESS_OF(Struct, member) &member##_kernels,
-    PYCORE_KERNEL_FAMILIES(PYCORE_ADDRESS_OF)
+                                  PYCORE_KERNEL_FAMILIES(PYCORE_ADDRESS_OF)
 #undef PYCORE_ADDRESS_OF
 };
 

@@ -1,13 +1,35 @@
-// The one list of kernel families. Each ISA level fills a KernelTable; core/cpu chooses one of them at import.
-// To add a family: its header here, one line in PYCORE_KERNEL_FAMILIES, its source in CMakeLists.txt.
+// The one list of kernel families. Each ISA level fills a KernelTable; core/cpu chooses one of them
+// at import. To add a family: its header here, one line in PYCORE_KERNEL_FAMILIES, its source in
+// CMakeLists.txt.
 #pragma once
 
+#include "kernels/binary.h"
+#include "kernels/cast.h"
 #include "kernels/context.h"
 #include "kernels/dtype.h"
+#include "kernels/gradient.h"
+#include "kernels/norm.h"
+#include "kernels/optim.h"
+#include "kernels/reduce.h"
+#include "kernels/scan.h"
+#include "kernels/select.h"
+#include "kernels/softmax.h"
+#include "kernels/unary.h"
 
-// X(StructName, member): kernels/<member>.h declares `struct StructName` (function pointers only) and
-// kernels/<member>.cpp defines the object `<member>_kernels` of it in namespace pycore::kernels::PYCORE_ISA.
-#define PYCORE_KERNEL_FAMILIES(X)
+// X(StructName, member): kernels/<member>.h declares `struct StructName` (function pointers only)
+// and kernels/<member>.cpp defines the object `<member>_kernels` of it in namespace
+// pycore::kernels::PYCORE_ISA.
+#define PYCORE_KERNEL_FAMILIES(X) \
+  X(UnaryKernels, unary)          \
+  X(BinaryKernels, binary)        \
+  X(GradientKernels, gradient)    \
+  X(SelectKernels, select)        \
+  X(ReduceKernels, reduce)        \
+  X(ScanKernels, scan)            \
+  X(CastKernels, cast)            \
+  X(SoftmaxKernels, softmax)      \
+  X(NormKernels, norm)            \
+  X(OptimKernels, optim)
 
 namespace pycore::kernels {
 
