@@ -10,6 +10,7 @@
 #include "kernels/gradient.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
+#include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/scan.h"
 #include "kernels/select.h"
@@ -29,7 +30,8 @@
   X(CastKernels, cast)            \
   X(SoftmaxKernels, softmax)      \
   X(NormKernels, norm)            \
-  X(OptimKernels, optim)
+  X(OptimKernels, optim)          \
+  X(RandomKernels, random)
 
 namespace pycore::kernels {
 
