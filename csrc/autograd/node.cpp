@@ -1,0 +1,90 @@
+// Life of nodes and saved tensors. Must not know operators.
+#include "autograd/node.h"
+
+#include "autograd/engine.h"
+#include "autograd/meta.h"
+
+namespace pycore {
+
+thread_local GradMode t_grad_mode;
+
+static thread_local uint64_t t_sequence = 0;
+
+void retain(Node* n) { n->refs.fetch_add(1, std::memory_order_relaxed); }
+
+void release(Node* n) noexcept {
+  if (n->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  // A chain of a million nodes must not recurse: the outermost release works through a list.
+  static thread_local std::vector<Node*>* t_pending = nullptr;
+  if (t_pending) {
+    t_pending->push_back(n);
+    return;
+  }
+  std::vector<Node*> pending;
+  t_pending = &pending;
+  n->type->destroy(n);
+  while (!pending.empty()) {
+    Node* next = pending.back();
+    pending.pop_back();
+    next->type->destroy(next);
+  }
+  t_pending = nullptr;
+}
+
+Node::Node(const NodeType* t, const char* node_name, uint32_t outputs)
+    : num_outputs(outputs), type(t), name(node_name), seq(t_sequence++) {
+  if (anomaly_enabled() && capture_forward_trace) [[unlikely]]
+    extra().forward_trace = capture_forward_trace();
+}
+
+Node::~Node() {
+  if (edges != inline_edges) delete[] edges;
+}
+
+void Node::set_num_edges(uint32_t n) {
+  num_edges = n;
+  if (n > kInlineEdges) edges = new Edge[n];
+}
+
+Saved Saved::output(const Tensor& t, uint32_t nr) {
+  Saved s;
+  s.tensor_ = alias(t);
+  s.tensor_->own_version = t->own_version;
+  s.version_ = t.version();
+  s.is_output_ = true;
+  s.nr_ = nr;
+  return s;
+}
+
+Tensor Saved::get(Node* node) const {
+  PC_CHECK(!node->released,
+           "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+           "already been freed). The saved values of ",
+           node->name,
+           " were freed by the first .backward() or autograd.grad(). Specify retain_graph=True there if you need to go "
+           "through the graph again.");
+  if (!tensor_.defined()) return {};
+  if (!tensor_->own_version) {
+    uint32_t now = tensor_.version();
+    if (now != version_) [[unlikely]] {
+      std::string by;
+      Node* maker = is_output_ ? node : grad_fn(tensor_).get();
+      if (maker) by = str(", which is output ", is_output_ ? nr_ : autograd_meta(tensor_).output_nr, " of ", maker->name, ",");
+      fail(ErrorKind::runtime,
+           "one of the variables needed for gradient computation has been modified by an inplace operation: [",
+           legacy_type_name(tensor_.dtype()), " ", tensor_.sizes(), "]", by, " is at version ", now,
+           "; expected version ", version_, " instead. Hint: ",
+           anomaly_enabled() ? "the backtrace further above shows the operation that failed to compute its gradient."
+                             : "enable anomaly detection to find the operation that failed to compute its gradient, "
+                               "with torch.autograd.set_detect_anomaly(True).");
+    }
+  }
+  if (is_output_ && grad_enabled()) {
+    Tensor t = alias(tensor_);
+    set_history(t, Ref<Node>::share(node), nr_);
+    return t;
+  }
+  return tensor_;
+}
+
+}  // namespace pycore
