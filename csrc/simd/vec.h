@@ -78,7 +78,17 @@ PYCORE_INLINE Vec<T> splat(T x) {
 }
 
 // Partial load and store of the first n lanes (0 <= n <= kLanes); lanes beyond n read as zero, memory beyond n is
-// never touched.
+// never touched. Cheap enough for inner loops where kCheapPartial says so (masked instructions).
+#if defined(__AVX2__)
+inline constexpr bool kCheapPartial = true;
+#else
+inline constexpr bool kCheapPartial = false;
+#endif
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// Sliding window over this table gives the mask of the first n lanes.
+alignas(32) inline constexpr int32_t kPartialMask32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+alignas(32) inline constexpr int64_t kPartialMask64[8] = {-1, -1, -1, -1};
+#endif
 template <class T>
 PYCORE_INLINE Vec<T> load_partial(const T* p, int n) {
 #if defined(__AVX512F__)
@@ -86,6 +96,14 @@ PYCORE_INLINE Vec<T> load_partial(const T* p, int n) {
     return (Vec<T>)_mm512_maskz_loadu_epi32((__mmask16)((1u << n) - 1), p);
   } else if constexpr (sizeof(T) == 8) {
     return (Vec<T>)_mm512_maskz_loadu_epi64((__mmask8)((1u << n) - 1), p);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    return (Vec<T>)_mm256_maskload_epi32(
+        (const int*)p, _mm256_loadu_si256((const __m256i*)(kPartialMask32 + 8 - n)));
+  } else if constexpr (sizeof(T) == 8) {
+    return (Vec<T>)_mm256_maskload_epi64(
+        (const long long*)p, _mm256_loadu_si256((const __m256i*)(kPartialMask64 + 4 - n)));
   }
 #endif
   Vec<T> v{};
@@ -100,6 +118,17 @@ PYCORE_INLINE void store_partial(T* p, Vec<T> v, int n) {
     return;
   } else if constexpr (sizeof(T) == 8) {
     _mm512_mask_storeu_epi64(p, (__mmask8)((1u << n) - 1), (__m512i)v);
+    return;
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    _mm256_maskstore_epi32((int*)p, _mm256_loadu_si256((const __m256i*)(kPartialMask32 + 8 - n)),
+                           (__m256i)v);
+    return;
+  } else if constexpr (sizeof(T) == 8) {
+    _mm256_maskstore_epi64((long long*)p,
+                           _mm256_loadu_si256((const __m256i*)(kPartialMask64 + 4 - n)),
+                           (__m256i)v);
     return;
   }
 #endif

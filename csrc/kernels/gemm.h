@@ -1,0 +1,50 @@
+// Matrix products on pointers and strides: C = A * B, batched, with a fused epilogue.
+// Must not know tensors; the operators choose the strides, shapes are checked before.
+#pragma once
+
+#include "kernels/context.h"
+#include "kernels/dtype.h"
+
+namespace pycore::kernels {
+
+inline constexpr int kGemmBatchDims = 3;
+
+// C[m, n] = epilogue(A[m, k] * B[k, n]) for every batch index. All strides count elements and may be
+// anything (transposed operands are free); a batch stride of 0 broadcasts an operand. C must not
+// overlap A, B or the biases, and no two elements of C may share memory. Fast: C with c_col == 1
+// or c_row == 1; A and B with either stride 1.
+//
+//   epilogue(x) = relu?(x + bias_row[i] + bias_col[j] + C_before[i, j])
+//
+// where each term is there only if asked for. k == 0 gives the epilogue of zero.
+//
+//   x W^T + b (nn.Linear): a = x, a_row = k, a_col = 1; b = W, b_row = 1, b_col = k; bias_col = b.
+struct GemmArgs {
+  int64_t m = 0, n = 0, k = 0;
+  const void* a = nullptr;
+  int64_t a_row = 0, a_col = 0;
+  const void* b = nullptr;
+  int64_t b_row = 0, b_col = 0;
+  void* c = nullptr;
+  int64_t c_row = 0, c_col = 1;
+
+  // Up to three batch dimensions, outermost first; unused ones stay 1.
+  int64_t batch[kGemmBatchDims] = {1, 1, 1};
+  int64_t a_batch[kGemmBatchDims] = {};
+  int64_t b_batch[kGemmBatchDims] = {};
+  int64_t c_batch[kGemmBatchDims] = {};
+
+  bool accumulate = false;         // add to what C holds
+  bool relu = false;               // floats only; NaN stays NaN
+  const void* bias_row = nullptr;  // m elements, one per row of C (every batch index the same)
+  const void* bias_col = nullptr;  // n elements, one per column of C
+};
+
+struct GemmKernels {
+  // Indexed by DType. float32 and float64 run packed SIMD kernels; the integer types a plain loop
+  // that wraps as the type does. Null for float16, bfloat16 (widen them) and bool. The result's
+  // bits don't depend on the number of threads.
+  void (*run[kDTypes])(const Context&, const GemmArgs&);
+};
+
+}  // namespace pycore::kernels

@@ -1,0 +1,89 @@
+// Packing of A and B into the panels that the micro-kernels read front to back.
+// Must not know the epilogue, tasks or dtypes other than the template's.
+#pragma once
+
+#include "kernels/gemm_tiles.h"
+
+namespace pycore {
+namespace {
+namespace gemm {
+
+template <class T, int N>
+PYCORE_INLINE void store_first(T* p, Vec<T> v) {
+  memcpy(p, &v, sizeof(T) * N);
+}
+
+// One panel: dst[p * W + i] = src[i * is + p * ps] for i < count <= W, 0 <= p < k. Lanes beyond count
+// become 0. For A, i runs along rows and W is kMr; for B along columns and W is kNr.
+template <class T, int W>
+void pack_panel(const T* src, int64_t is, int64_t ps, int count, int64_t k, T* dst) {
+  constexpr int L = kLanes<T>;
+  if (is == 1 && count == W) {
+    for (int64_t p = 0; p < k; ++p) memcpy(dst + p * W, src + p * ps, sizeof(T) * W);
+    return;
+  }
+  if (ps == 1 && k >= L / 2) {  // transposes square blocks in registers
+#pragma GCC unroll 16
+    for (int g = 0; g < W; g += L) {
+      constexpr int kTail = W % L == 0 ? L : W % L;
+      const int rows = count - g < L ? (count - g > 0 ? count - g : 0) : L;
+      for (int64_t p = 0; p < k; p += L) {
+        const int n = k - p < L ? static_cast<int>(k - p) : L;
+        Vec<T> block[L];
+#pragma GCC unroll 16
+        for (int i = 0; i < L; ++i) {
+          block[i] = i >= rows ? Vec<T>{}
+                     : n == L  ? load(src + (g + i) * is + p)
+                               : load_partial(src + (g + i) * is + p, n);
+        }
+        transpose<T>(block);
+        T* d = dst + p * W + g;
+        if (n == L) {
+#pragma GCC unroll 16
+          for (int j = 0; j < L; ++j) {
+            if (g + L <= W) {
+              store(d + j * W, block[j]);
+            } else {
+              store_first<T, kTail>(d + j * W, block[j]);
+            }
+          }
+        } else {
+          for (int j = 0; j < n; ++j) {
+            if (g + L <= W) {
+              store(d + j * W, block[j]);
+            } else {
+              store_first<T, kTail>(d + j * W, block[j]);
+            }
+          }
+        }
+      }
+    }
+    return;
+  }
+  if (is == 1) {
+    for (int64_t p = 0; p < k; ++p) {
+      for (int i = 0; i < count; ++i) dst[p * W + i] = src[p * ps + i];
+      for (int i = count; i < W; ++i) dst[p * W + i] = 0;
+    }
+    return;
+  }
+  for (int64_t p = 0; p < k; ++p) {
+    for (int i = 0; i < count; ++i) dst[p * W + i] = src[i * is + p * ps];
+    for (int i = count; i < W; ++i) dst[p * W + i] = 0;
+  }
+}
+
+// Panels [first, last) of a matrix with `count` lanes; panel t starts at dst + t * W * k.
+template <class T, int W>
+void pack_panels(const T* src, int64_t is, int64_t ps, int64_t count, int64_t k, T* dst,
+                 int64_t first, int64_t last) {
+  for (int64_t t = first; t < last; ++t) {
+    const int64_t left = count - t * W;
+    pack_panel<T, W>(src + t * W * is, is, ps, static_cast<int>(left < W ? left : W), k,
+                     dst + t * W * k);
+  }
+}
+
+}  // namespace gemm
+}  // namespace
+}  // namespace pycore

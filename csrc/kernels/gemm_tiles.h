@@ -1,0 +1,143 @@
+// The register tiles of the matrix product: block sizes per ISA, micro-kernels and their epilogue.
+// Must not know tasks, packing or dtypes other than the template's.
+#pragma once
+
+#include "simd/shuffle.h"
+
+namespace pycore {
+namespace {
+namespace gemm {
+
+using namespace simd;  // NOLINT: an unnamed namespace, and these are its words
+
+// One place for the machine model. A micro-tile of kMr rows by kNv vectors fills the register file;
+// kKc rows of a B panel (kNv registers wide) stay in the L1 cache, kMc x kKc of A in L2, and
+// kKc rows of kNcBytes of B in L3.
+#if defined(__AVX512F__)  // 32 registers: 28 accumulators, 2 of B
+inline constexpr int kMr = 14, kNv = 2, kKc = 256, kMc = kMr * 16, kNcBytes = 16384;
+#elif defined(__AVX2__)  // 16 registers: 12 accumulators, 2 of B, 1 broadcast
+inline constexpr int kMr = 6, kNv = 2, kKc = 256, kMc = kMr * 24, kNcBytes = 16384;
+#elif defined(__aarch64__)  // 32 registers: 24 accumulators, 3 of B
+inline constexpr int kMr = 8, kNv = 3, kKc = 384, kMc = kMr * 16, kNcBytes = 12288;
+#else  // SSE2: 16 registers and no fused multiply-add, which needs one more
+inline constexpr int kMr = 6, kNv = 2, kKc = 384, kMc = kMr * 16, kNcBytes = 8192;
+#endif
+template <class T>
+inline constexpr int kNr = kNv * kLanes<T>;
+template <class T>
+inline constexpr int kNc = kNcBytes / static_cast<int>(sizeof(T)) / kNr<T> * kNr<T>;
+// Wide tiles for a few rows: enough independent accumulators to hide the latency of fma.
+inline constexpr int kWide = 2 * kNv;
+inline constexpr int kWideRows = kMr / 2;
+
+// What happens to a tile of sums on its way to C. Biases are already moved to the tile.
+template <class T>
+struct Epilogue {
+  const T* bias_row = nullptr;
+  const T* bias_col = nullptr;
+  bool accumulate = false;
+  bool relu = false;
+
+  bool plain() const { return !bias_row && !accumulate && !relu; }
+  Epilogue at(int64_t i, int64_t j) const {
+    return {bias_row ? bias_row + i : nullptr, bias_col ? bias_col + j : nullptr, accumulate, relu};
+  }
+};
+
+template <class T>
+PYCORE_INLINE Vec<T> relu_of(Vec<T> x) {
+  return select<T>(x < Vec<T>{}, Vec<T>{}, x);  // a NaN compares false and stays
+}
+
+// Any tile through memory: rows x cols sums at t (row stride ts) to C.
+template <class T>
+__attribute__((noinline)) void store_tile(const T* t, int64_t ts, T* c, int64_t crs, int rows,
+                                          int cols, const Epilogue<T>& e) {
+  constexpr int L = kLanes<T>;
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < cols; j += L) {
+      const int n = cols - j < L ? cols - j : L;
+      Vec<T> x = load(t + i * ts + j);
+      if (e.bias_col) x += load_partial(e.bias_col + j, n);
+      if (e.bias_row) x += e.bias_row[i];
+      if (e.accumulate) x += load_partial(c + i * crs + j, n);
+      if (e.relu) x = relu_of<T>(x);
+      if (n == L) {
+        store(c + i * crs + j, x);
+      } else {
+        store_partial(c + i * crs + j, x, n);
+      }
+    }
+  }
+}
+
+// C[R, cols] = epilogue(sum over p of A[i, p] * B[p, :]), 0 < cols <= NV * kLanes.
+// A[i, p] sits at a[i * ars + p * acs]; when packed that is a[i + p * kMr].
+// B[p, :] are NV vectors at b + p * brs. Packed panels of B are padded; otherwise the last vector
+// is read through a mask, so that nothing behind the matrix is touched.
+template <class T, int R, int NV, bool PackedA, bool PackedB>
+void tile(int64_t k, const T* a, int64_t ars, int64_t acs, const T* b, int64_t brs, T* c,
+          int64_t crs, int cols, const Epilogue<T>& e) {
+  constexpr int L = kLanes<T>;
+  constexpr int kGroups = (R + 2) / 3;  // three rows share a pointer: base, base + s, base + 2s
+  const int last = cols - (NV - 1) * L;
+  Vec<T> acc[R][NV] = {};
+  const T* group[kGroups];
+#pragma GCC unroll 8
+  for (int g = 0; g < kGroups; ++g) group[g] = a + 3 * g * ars;
+  for (int64_t p = 0; p < k; ++p) {
+    Vec<T> bv[NV];
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) {
+      bv[v] = PackedB || v + 1 < NV ? load(b + v * L) : load_partial(b + v * L, last);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      const T x = PackedA ? a[i] : group[i / 3][(i % 3) * ars];
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) acc[i][v] = fma<T>(splat<T>(x), bv[v], acc[i][v]);
+    }
+    b += brs;
+    if constexpr (PackedA) {
+      a += kMr;
+    } else {
+#pragma GCC unroll 8
+      for (int g = 0; g < kGroups; ++g) group[g] += acs;
+    }
+  }
+  if (last == L && e.plain()) {
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) {
+      const Vec<T> bias = e.bias_col ? load(e.bias_col + v * L) : Vec<T>{};
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i) store(c + i * crs + v * L, acc[i][v] + bias);
+    }
+    return;
+  }
+  alignas(64) T sums[R * NV * L];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) store(sums + (i * NV + v) * L, acc[i][v]);
+  }
+  store_tile<T>(sums, NV * L, c, crs, R, cols, e);
+}
+
+template <class T>
+using TileFn = void (*)(int64_t k, const T* a, int64_t ars, int64_t acs, const T* b, int64_t brs,
+                        T* c, int64_t crs, int cols, const Epilogue<T>& e);
+
+// The tile of 1 <= rows <= kMr (kWideRows for NV == kWide).
+template <class T, int NV, bool PackedA, bool PackedB, int R = (NV == kWide ? kWideRows : kMr)>
+inline TileFn<T> tile_of(int rows) {
+  if constexpr (R == 1) {
+    return tile<T, 1, NV, PackedA, PackedB>;
+  } else {
+    if (rows == R) return tile<T, R, NV, PackedA, PackedB>;
+    return tile_of<T, NV, PackedA, PackedB, R - 1>(rows);
+  }
+}
+
+}  // namespace gemm
+}  // namespace
+}  // namespace pycore
