@@ -35,8 +35,8 @@ struct Problem {
   Epilogue<T> e;
 };
 
-// Rows [i0, i1) x columns [j0, j1) of one k-block. `a` and `b` point at the block's packed panels or,
-// unpacked, at its first element. j0 is a multiple of kNr; i0 of rows_per (kMr when packed).
+// Rows [i0, i1) x columns [j0, j1) of one k-block. `a` and `b` point at the block's packed panels
+// or, unpacked, at its first element. j0 is a multiple of kNr; i0 of rows_per (kMr when packed).
 template <class T, bool PackedA, bool PackedB>
 void block(int64_t kc, const T* a, int64_t ars, int64_t acs, int64_t rows_per, const T* b,
            int64_t brs, T* c, int64_t crs, int64_t i0, int64_t i1, int64_t j0, int64_t j1,
@@ -44,9 +44,9 @@ void block(int64_t kc, const T* a, int64_t ars, int64_t acs, int64_t rows_per, c
   constexpr int L = kLanes<T>;
   const int64_t rest = (i1 - i0) % rows_per;
   const auto pick = [](int64_t rows, int width) {
-    return width == 1          ? tile_of<T, 1, PackedA, PackedB>(static_cast<int>(rows))
-           : width == kWide    ? tile_of<T, kWide, PackedA, PackedB>(static_cast<int>(rows))
-                               : tile_of<T, kNv, PackedA, PackedB>(static_cast<int>(rows));
+    return width == 1       ? tile_of<T, 1, PackedA, PackedB>(static_cast<int>(rows))
+           : width == kWide ? tile_of<T, kWide, PackedA, PackedB>(static_cast<int>(rows))
+                            : tile_of<T, kNv, PackedA, PackedB>(static_cast<int>(rows));
   };
   for (int64_t j = j0; j < j1;) {
     int width = kNv;
@@ -100,8 +100,7 @@ void blocked(const Context& ctx, const Problem<T>& q) {
         const int64_t a_panels = PackedA ? ceil_div(mc, kMr) : 0;
         const int64_t b_todo = PackedB && ic == 0 ? b_panels : 0;
         if (a_panels + b_todo > 0) {
-          const int64_t a_tasks =
-              min_of(a_panels, tasks_for(4 * a_panels * kMr * kc));
+          const int64_t a_tasks = min_of(a_panels, tasks_for(4 * a_panels * kMr * kc));
           const int64_t b_tasks = min_of(b_todo, tasks_for(4 * b_todo * kNr<T> * kc));
           run_tasks(ctx, a_tasks + b_tasks, [&](int64_t t) {
             if (t < b_tasks) {
@@ -124,8 +123,8 @@ void blocked(const Context& ctx, const Problem<T>& q) {
         run_tasks(ctx, row_tasks * col_tasks, [&](int64_t t) {
           const int64_t ti = t / col_tasks, tj = t % col_tasks;
           block<T, PackedA, PackedB>(
-              kc, PackedA ? a_pack.get() : a, q.ars, q.acs, rows_per,
-              PackedB ? b_pack.get() : b, q.brs, c, q.crs, ti * panels / row_tasks * rows_per,
+              kc, PackedA ? a_pack.get() : a, q.ars, q.acs, rows_per, PackedB ? b_pack.get() : b,
+              q.brs, c, q.crs, ti * panels / row_tasks * rows_per,
               min_of(mc, (ti + 1) * panels / row_tasks * rows_per),
               tj * b_panels / col_tasks * kNr<T>,
               min_of(nc, (tj + 1) * b_panels / col_tasks * kNr<T>), e.at(ic, jc));
@@ -172,7 +171,17 @@ void any_product(const Context& ctx, const GemmArgs& g, const T* a, const T* b, 
                       g.accumulate, g.relu};
   const bool rows_contiguous = g.c_col == 1 || g.n == 1;
   if (g.c_row == 1 && g.m > 1 && (!rows_contiguous || g.n == 1)) {  // C^T = B^T A^T
-    product<T>(ctx, {g.n, g.m, g.k, b, g.b_col, g.b_row, a, g.a_col, g.a_row, c, g.c_col,
+    product<T>(ctx, {g.n,
+                     g.m,
+                     g.k,
+                     b,
+                     g.b_col,
+                     g.b_row,
+                     a,
+                     g.a_col,
+                     g.a_row,
+                     c,
+                     g.c_col,
                      {e.bias_col, e.bias_row, e.accumulate, e.relu}});
     return;
   }
@@ -199,8 +208,7 @@ void for_batch(const Context& ctx, const GemmArgs& g, const F& f) {
   if (count <= 0 || g.m <= 0 || g.n <= 0) return;
   const auto one = [&](const Context& inner, int64_t i) {
     const int64_t x = i / (d1 * d2), y = i / d2 % d1, z = i % d2;
-    f(inner,
-      static_cast<const T*>(g.a) + x * g.a_batch[0] + y * g.a_batch[1] + z * g.a_batch[2],
+    f(inner, static_cast<const T*>(g.a) + x * g.a_batch[0] + y * g.a_batch[1] + z * g.a_batch[2],
       static_cast<const T*>(g.b) + x * g.b_batch[0] + y * g.b_batch[1] + z * g.b_batch[2],
       static_cast<T*>(g.c) + x * g.c_batch[0] + y * g.c_batch[1] + z * g.c_batch[2]);
   };

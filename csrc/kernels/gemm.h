@@ -9,8 +9,8 @@ namespace pycore::kernels {
 
 inline constexpr int kGemmBatchDims = 3;
 
-// C[m, n] = epilogue(A[m, k] * B[k, n]) for every batch index. All strides count elements and may be
-// anything (transposed operands are free); a batch stride of 0 broadcasts an operand. C must not
+// C[m, n] = epilogue(A[m, k] * B[k, n]) for every batch index. All strides count elements and may
+// be anything (transposed operands are free); a batch stride of 0 broadcasts an operand. C must not
 // overlap A, B or the biases, and no two elements of C may share memory. Fast: C with c_col == 1
 // or c_row == 1; A and B with either stride 1.
 //

@@ -13,8 +13,8 @@ PYCORE_INLINE void store_first(T* p, Vec<T> v) {
   memcpy(p, &v, sizeof(T) * N);
 }
 
-// One panel: dst[p * W + i] = src[i * is + p * ps] for i < count <= W, 0 <= p < k. Lanes beyond count
-// become 0. For A, i runs along rows and W is kMr; for B along columns and W is kNr.
+// One panel: dst[p * W + i] = src[i * is + p * ps] for i < count <= W, 0 <= p < k. Lanes beyond
+// count become 0. For A, i runs along rows and W is kMr; for B along columns and W is kNr.
 template <class T, int W>
 void pack_panel(const T* src, int64_t is, int64_t ps, int count, int64_t k, T* dst) {
   constexpr int L = kLanes<T>;

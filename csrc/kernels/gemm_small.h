@@ -94,11 +94,11 @@ void row_columns(int64_t k, const T* a, int64_t acs, const T* b, int64_t brs, T*
   for (int64_t j = j0; j < j1;) {
     const int64_t left = j1 - j;
     const int cols = static_cast<int>(left < 8 * L ? left : 8 * L);
-    const TileFn<T> fn = left > 4 * L   ? (left > 7 * L ? tile<T, 1, 8, false, false>
-                                                        : tile<T, 1, 4, false, false>)
-                         : left > 3 * L ? tile<T, 1, 4, false, false>
-                         : left > L     ? tile<T, 1, 2, false, false>
-                                        : tile<T, 1, 1, false, false>;
+    const TileFn<T> fn =
+        left > 4 * L   ? (left > 7 * L ? tile<T, 1, 8, false, false> : tile<T, 1, 4, false, false>)
+        : left > 3 * L ? tile<T, 1, 4, false, false>
+        : left > L     ? tile<T, 1, 2, false, false>
+                       : tile<T, 1, 1, false, false>;
     const int width = left > 7 * L ? 8 : left > 3 * L ? 4 : left > L ? 2 : 1;
     const int done = cols < width * L ? cols : width * L;
     fn(k, a, 0, acs, b + j, brs, c + j, 0, done, e.at(0, j));

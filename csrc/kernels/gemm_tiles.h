@@ -15,11 +15,11 @@ using namespace simd;  // NOLINT: an unnamed namespace, and these are its words
 // kKc rows of kNcBytes of B in L3.
 #if defined(__AVX512F__)  // 32 registers: 28 accumulators, 2 of B
 inline constexpr int kMr = 14, kNv = 2, kKc = 256, kMc = kMr * 16, kNcBytes = 16384;
-#elif defined(__AVX2__)  // 16 registers: 12 accumulators, 2 of B, 1 broadcast
+#elif defined(__AVX2__)     // 16 registers: 12 accumulators, 2 of B, 1 broadcast
 inline constexpr int kMr = 6, kNv = 2, kKc = 256, kMc = kMr * 24, kNcBytes = 16384;
 #elif defined(__aarch64__)  // 32 registers: 24 accumulators, 3 of B
 inline constexpr int kMr = 8, kNv = 3, kKc = 384, kMc = kMr * 16, kNcBytes = 12288;
-#else  // SSE2: 16 registers and no fused multiply-add, which needs one more
+#else                       // SSE2: 16 registers and no fused multiply-add, which needs one more
 inline constexpr int kMr = 6, kNv = 2, kKc = 384, kMc = kMr * 16, kNcBytes = 8192;
 #endif
 template <class T>

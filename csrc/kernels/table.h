@@ -7,6 +7,7 @@
 #include "kernels/cast.h"
 #include "kernels/context.h"
 #include "kernels/dtype.h"
+#include "kernels/gemm.h"
 #include "kernels/gradient.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
@@ -31,7 +32,8 @@
   X(SoftmaxKernels, softmax)      \
   X(NormKernels, norm)            \
   X(OptimKernels, optim)          \
-  X(RandomKernels, random)
+  X(RandomKernels, random)        \
+  X(GemmKernels, gemm)
 
 namespace pycore::kernels {
 
