@@ -1,5 +1,5 @@
-// What a kernel may ask of its caller: threads and scratch memory, as plain function pointers, so that kernels know
-// neither OpenMP nor the allocator. core/parallel and core/allocator fill it in.
+// What a kernel may ask of its caller: threads and scratch memory, as plain function pointers, so
+// that kernels know neither OpenMP nor the allocator. core/parallel and core/allocator fill it in.
 #pragma once
 
 #include <stddef.h>
@@ -10,8 +10,9 @@ namespace pycore::kernels {
 struct Context {
   // How many threads run() may use now; 1 inside another parallel region.
   int threads;
-  // Calls body(arg, task) for task = 0 .. tasks-1, in any order and possibly at the same time; returns when all are
-  // done. Split work by the problem's size, never by `threads`: results must be the same bits for any thread count.
+  // Calls body(arg, task) for task = 0 .. tasks-1, in any order and possibly at the same time;
+  // returns when all are done. Split work by the problem's size, never by `threads`: results must
+  // be the same bits for any thread count.
   void (*run)(int64_t tasks, void (*body)(void* arg, int64_t task), void* arg);
   // A 64-byte aligned block that lives until release(); uninitialised. Safe to call inside tasks.
   void* (*acquire)(size_t bytes);
@@ -25,7 +26,9 @@ template <class T>
 class Scratch {
  public:
   Scratch(const Context& ctx, int64_t n)
-      : ctx_(ctx), bytes_(sizeof(T) * static_cast<size_t>(n > 0 ? n : 1)), data_(static_cast<T*>(ctx.acquire(bytes_))) {}
+      : ctx_(ctx),
+        bytes_(sizeof(T) * static_cast<size_t>(n > 0 ? n : 1)),
+        data_(static_cast<T*>(ctx.acquire(bytes_))) {}
   ~Scratch() { ctx_.release(data_, bytes_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

@@ -1,4 +1,5 @@
-// The element types that kernels and tensors share. Must stay plain: no functions with linkage, no tensor.
+// The element types that kernels and tensors share. Must stay plain: no functions with linkage, no
+// tensor.
 #pragma once
 
 #include <stdint.h>
