@@ -6,6 +6,7 @@
 #include "kernels/binary.h"
 #include "kernels/cast.h"
 #include "kernels/context.h"
+#include "kernels/conv.h"
 #include "kernels/dtype.h"
 #include "kernels/gemm.h"
 #include "kernels/gradient.h"
@@ -33,7 +34,8 @@
   X(NormKernels, norm)            \
   X(OptimKernels, optim)          \
   X(RandomKernels, random)        \
-  X(GemmKernels, gemm)
+  X(GemmKernels, gemm)            \
+  X(ConvKernels, conv)
 
 namespace pycore::kernels {
 
