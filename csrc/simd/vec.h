@@ -80,8 +80,9 @@ PYCORE_INLINE Vec<T> splat(T x) {
   return x - Vec<T>{};
 }
 
-// Partial load and store of the first n lanes (0 <= n <= kLanes); lanes beyond n read as zero, memory beyond n is
-// never touched. Cheap enough for inner loops where kCheapPartial says so (masked instructions).
+// Partial load and store of the first n lanes (0 <= n <= kLanes); lanes beyond n read as zero,
+// memory beyond n is never touched. Cheap enough for inner loops where kCheapPartial says so
+// (masked instructions).
 #if defined(__AVX2__)
 inline constexpr bool kCheapPartial = true;
 #else
@@ -134,9 +135,8 @@ PYCORE_INLINE void store_partial(T* p, Vec<T> v, int n) {
                            (__m256i)v);
     return;
   } else if constexpr (sizeof(T) == 8) {
-    _mm256_maskstore_epi64((long long*)p,
-                           _mm256_loadu_si256((const __m256i*)(kPartialMask64 + 4 - n)),
-                           (__m256i)v);
+    _mm256_maskstore_epi64(
+        (long long*)p, _mm256_loadu_si256((const __m256i*)(kPartialMask64 + 4 - n)), (__m256i)v);
     return;
   }
 #endif
