@@ -1,0 +1,37 @@
+"""`pycore.functional`: every function of `pycore.nn.functional`, and joint tensor functions.
+
+Knows both name spaces; must not define anything itself.
+"""
+
+from __future__ import annotations
+
+from . import _C
+from .nn.functional import *  # noqa: F403
+from .nn.functional import __all__ as _neural
+
+_TENSOR_NAMES = (
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "block_diag",
+    "broadcast_shapes",
+    "broadcast_tensors",
+    "cartesian_prod",
+    "cdist",
+    "chain_matmul",
+    "einsum",
+    "meshgrid",
+    "norm",
+    "split",
+    "stack",
+    "stft",
+    "tensordot",
+    "unique",
+    "unique_consecutive",
+    "unravel_index",
+)
+
+_present = [name for name in _TENSOR_NAMES if hasattr(_C, name)]
+globals().update({name: getattr(_C, name) for name in _present})
+
+__all__ = [*_neural, *_present]  # noqa: PLE0604

@@ -1,0 +1,1 @@
+"""Families of functions behind `pycore.nn.functional`, composed of differentiable operators."""

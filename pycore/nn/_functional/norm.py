@@ -1,0 +1,126 @@
+"""Normalisations that Python composes of differentiable operators.
+
+Knows tensors and `batch_norm`; must not know modules.
+"""
+
+from __future__ import annotations
+
+from ... import _C
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+Tensor = _C.Tensor
+
+
+def normalize(
+    input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor:
+    """Divide by the p-norm along `dim`, but by no less than `eps`.
+
+    >>> import pycore
+    >>> pycore.nn.functional.normalize(pycore.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    length = input.norm(p, dim, keepdim=True).clamp_min(eps)
+    result = input / length.expand_as(input)
+    return result if out is None else out.copy_(result)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-05,
+) -> Tensor:
+    """Normalise every channel of every sample of `(N, C, *)` by its own mean and variance.
+
+    With running statistics these are updated by the mean over the batch, and used instead of
+    the input's own when `use_input_stats` is False.
+
+    >>> import pycore
+    >>> pycore.nn.functional.instance_norm(pycore.tensor([[[1.0, 3.0]]]))
+    tensor([[[-1.0000,  1.0000]]])
+    """
+    if use_input_stats and input.dim() > 2 and input[0, 0].numel() == 1:
+        raise ValueError(
+            f"Expected more than 1 spatial element when training, got input size {input.size()}"
+        )
+    if not use_input_stats:
+        return _C._nn.batch_norm(
+            input, running_mean, running_var, weight, bias, False, momentum, eps
+        )
+    batch, channels = input.size(0), input.size(1)
+
+    def spread(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.repeat(batch)
+
+    # Every (sample, channel) pair becomes a channel of one big sample.
+    mean, var = spread(running_mean), spread(running_var)
+    folded = input.contiguous().view(1, batch * channels, *input.shape[2:])
+    out = _C._nn.batch_norm(folded, mean, var, spread(weight), spread(bias), True, momentum, eps)
+    if running_mean is not None and mean is not None:
+        running_mean.copy_(mean.view(batch, channels).mean(0))
+    if running_var is not None and var is not None:
+        running_var.copy_(var.view(batch, channels).mean(0))
+    return out.view(input.shape)
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """Divide by the root mean square over the last dimensions (Zhang, Sennrich 2019).
+
+    `eps` is the dtype's machine epsilon when None.
+
+    >>> import pycore
+    >>> pycore.nn.functional.rms_norm(pycore.full((2,), 3.0), (2,))
+    tensor([1.0000, 1.0000])
+    """
+    shape = tuple(normalized_shape)
+    if tuple(input.shape[input.dim() - len(shape) :]) != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape "
+            f"[*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
+        )
+    if eps is None:
+        eps = _EPSILON.get(str(input.dtype).rpartition(".")[2], 2.0**-23)
+    dims = tuple(range(-len(shape), 0))
+    wide = input.float() if input.element_size() == 2 else input
+    result = wide * (wide.pow(2).mean(dims, keepdim=True) + eps).rsqrt()
+    if weight is not None:
+        result = result * weight
+    return result.to(input.dtype) if result.dtype != input.dtype else result
+
+
+# float16 and bfloat16 are computed in float32, and so is their epsilon.
+_EPSILON = {"float64": 2.0**-52}
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Divide by a power of the mean square over `size` neighbouring channels of `(N, C, *)`.
+
+    From Krizhevsky, Sutskever, Hinton 2012.
+
+    >>> import pycore
+    >>> pycore.nn.functional.local_response_norm(pycore.zeros(1, 3, 2), 2).shape
+    pycore.Size([1, 3, 2])
+    """
+    if input.dim() < 3:
+        raise ValueError(
+            f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)"
+        )
+    if input.numel() == 0:
+        return input
+    batch, channels = input.size(0), input.size(1)
+    squares = input.mul(input).reshape(batch, 1, channels, -1)
+    padded = _C._nn.pad(squares, (0, 0, size // 2, (size - 1) // 2))
+    mean = _C._nn.avg_pool2d(padded, (size, 1), stride=1).reshape(input.shape)
+    return input / (mean * alpha + k).pow(beta)

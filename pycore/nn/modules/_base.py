@@ -1,0 +1,168 @@
+"""Attribute access and the call of a module: the part that runs on every use.
+
+Knows parameters, buffers and child tables; must not know hooks, state dicts or traversal. It is
+kept apart because a C base class of the same shape can take its place.
+"""
+
+from __future__ import annotations
+
+from ... import _C
+from ..parameter import Buffer, Parameter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+Tensor = _C.Tensor
+
+
+def _typename(value: Any) -> str:
+    """The name of a value's type as error texts show it: `builtins` is left away."""
+    if isinstance(value, Tensor):
+        return value.type() if type(value) is Tensor else _qualified(type(value))
+    return _qualified(type(value))
+
+
+def _qualified(cls: type) -> str:
+    module = cls.__module__
+    return cls.__qualname__ if module in ("builtins", None) else f"{module}.{cls.__qualname__}"
+
+
+class ModuleBase:
+    """Stores parameters, buffers and children in tables of their own, and calls `forward`."""
+
+    # Any registered hook sets this on its instance, any global hook on the class; a module
+    # without hooks finds out by this single look-up.
+    _has_hooks = False
+
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Any]
+    _non_persistent_buffers_set: set[str]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            if self._has_hooks:
+                return self._call_hooked(args, kwargs)  # type: ignore[attr-defined]
+            return self.forward(*args, **kwargs)  # type: ignore[attr-defined]
+        except Exception as error:
+            _note_place(error, self)
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only when the ordinary look-up has failed.
+        fields = self.__dict__
+        for table in ("_parameters", "_buffers", "_modules"):
+            entries = fields.get(table)
+            if entries is not None and name in entries:
+                return entries[name]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        fields = self.__dict__
+        parameters = fields.get("_parameters")
+        if isinstance(value, Parameter):
+            if parameters is None:
+                raise AttributeError("cannot assign parameters before Module.__init__() call")
+            self._forget(name, "_parameters")
+            self.register_parameter(name, value)  # type: ignore[attr-defined]
+            return
+        if parameters and name in parameters:
+            if value is not None:
+                raise TypeError(
+                    f"cannot assign '{_typename(value)}' as parameter '{name}' "
+                    "(torch.nn.Parameter or None expected)"
+                )
+            self.register_parameter(name, None)  # type: ignore[attr-defined]
+            return
+        modules = fields.get("_modules")
+        if isinstance(value, ModuleBase):
+            if modules is None:
+                raise AttributeError("cannot assign module before Module.__init__() call")
+            self._forget(name, "_modules")
+            self._put_module(name, value)  # type: ignore[attr-defined]
+            return
+        if modules and name in modules:
+            if value is not None:
+                raise TypeError(
+                    f"cannot assign '{_typename(value)}' as child module '{name}' "
+                    "(torch.nn.Module or None expected)"
+                )
+            self._put_module(name, None)  # type: ignore[attr-defined]
+            return
+        buffers = fields.get("_buffers")
+        if isinstance(value, Tensor):
+            if isinstance(value, Buffer):
+                if buffers is None:
+                    raise AttributeError("cannot assign buffer before Module.__init__() call")
+                self._forget(name, "_buffers")
+                self.register_buffer(  # type: ignore[attr-defined]
+                    name, value, value.persistent
+                )
+                return
+            if buffers and name in buffers:
+                self._put_buffer(name, value)  # type: ignore[attr-defined]
+                return
+        elif buffers and name in buffers:
+            if value is not None:
+                raise TypeError(
+                    f"cannot assign '{_typename(value)}' as buffer '{name}' "
+                    "(torch.nn.Buffer, torch.Tensor or None expected)"
+                )
+            self._put_buffer(name, None)  # type: ignore[attr-defined]
+            return
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self._parameters:
+            del self._parameters[name]
+        elif name in self._buffers:
+            del self._buffers[name]
+            self._non_persistent_buffers_set.discard(name)
+        elif name in self._modules:
+            del self._modules[name]
+        else:
+            object.__delattr__(self, name)
+
+    def _forget(self, name: str, keep: str) -> None:
+        """Take `name` out of every place but the table it is about to be written to."""
+        fields = self.__dict__
+        fields.pop(name, None)
+        for table in ("_parameters", "_buffers", "_modules"):
+            if table != keep:
+                fields[table].pop(name, None)
+        fields["_non_persistent_buffers_set"].discard(name)
+
+
+_PLACE = "in "
+
+
+def _note_place(error: BaseException, module: Any) -> None:
+    """Tell where in the model an error came from, as in `in Net.fc1 (Linear(...))`.
+
+    Every module the error passes on its way out puts its own name in front of the path.
+    """
+    trail = getattr(error, "_module_trail", None)
+    name = type(module).__name__
+    try:
+        if trail is None:
+            text = f"({module!r})"
+            if "\n" in text:  # a container's repr fills a page; its name is enough
+                text = ""
+            error._module_trail = trail = [module, name, text]  # type: ignore[attr-defined]
+            error.add_note(f"{_PLACE}{name} {text}".rstrip())
+            return
+        inner, path, text = trail
+        if inner is module:
+            return
+        for child_name, child in module._modules.items():
+            if child is inner:
+                below = path.partition(".")
+                path = f"{name}.{child_name}{below[1]}{below[2]}"
+                break
+        else:
+            return
+        trail[0], trail[1] = module, path
+        error.__notes__[-1] = f"{_PLACE}{path} {text}".rstrip()
+    except Exception:  # an odd exception class or repr must not hide the error itself
+        return
