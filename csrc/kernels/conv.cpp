@@ -5,6 +5,7 @@
 #include "kernels/conv.h"
 
 #include "kernels/conv_plan.h"
+#include "kernels/conv_tiles.h"
 #include "kernels/gemm.h"
 #include "kernels/gemm_pack.h"
 
@@ -127,11 +128,12 @@ void run_job(const Context& ctx, const Job<T>& job) {
       const int64_t end = min_of(job.items, (t + 1) * per_task);
       const bool copies = !job.in_place(end - 1);
       const Scratch<T> scratch(ctx, copies ? job.channels * plane + kLanes<T> : 0);
+      if (copies) job.prepared.clear(scratch.get(), job.channels);
       for (int64_t item = t * per_task; item < end; ++item) {
         const T* x = job.src + item * job.src_item();
         if (copies && !job.in_place(item)) {
           for (int64_t c = 0; c < job.channels; ++c) {
-            job.prepared.fill(x + c * source, scratch.get() + c * plane);
+            job.prepared.copy(x + c * source, scratch.get() + c * plane);
           }
           x = scratch.get();
         }
@@ -145,13 +147,14 @@ void run_job(const Context& ctx, const Job<T>& job) {
   }
   const bool copies = !job.in_place(job.items - 1);
   const Scratch<T> scratch(ctx, copies ? job.channels * plane + kLanes<T> : 0);
+  if (copies) job.prepared.clear(scratch.get(), job.channels);
   for (int64_t item = 0; item < job.items; ++item) {  // few and large: share each item out
     const T* x = job.src + item * job.src_item();
     if (!job.in_place(item)) {
       const int64_t per_task = max_of(1, (kTaskWork / 4) / plane);
       run_tasks(ctx, ceil_div(job.channels, per_task), [&](int64_t t) {
         for (int64_t c = t * per_task; c < min_of(job.channels, (t + 1) * per_task); ++c) {
-          job.prepared.fill(x + c * source, scratch.get() + c * plane);
+          job.prepared.copy(x + c * source, scratch.get() + c * plane);
         }
       });
       x = scratch.get();
@@ -446,12 +449,13 @@ void backward_weight(const Context& ctx, const ConvArgs& g, const void* input, c
       memset(sum, 0, sizeof(T) * static_cast<size_t>(size));
       const int64_t begin = t * g.batch / chunks, end = (t + 1) * g.batch / chunks;
       const Scratch<T> scratch(ctx, copies ? images * image : 0);
+      if (copies) prepared.clear(scratch.get(), images * g.in_channels);
       for (int64_t b = begin; b < end; b += images) {
         const int64_t count = min_of(images, end - b);
         const T* xp = x + b * image;
         if (copies) {
           for (int64_t c = 0; c < count * g.in_channels; ++c) {
-            prepared.fill(x + (b * g.in_channels + c) * source, scratch.get() + c * plane);
+            prepared.copy(x + (b * g.in_channels + c) * source, scratch.get() + c * plane);
           }
           xp = scratch.get();
         }
@@ -470,6 +474,7 @@ void backward_weight(const Context& ctx, const ConvArgs& g, const void* input, c
   }
   memset(dw, 0, sizeof(T) * static_cast<size_t>(size));
   const Scratch<T> scratch(ctx, copies ? images * image : 0);
+  if (copies) prepared.clear(scratch.get(), images * g.in_channels);
   for (int64_t b = 0; b < g.batch; b += images) {
     const int64_t count = min_of(images, g.batch - b);
     const T* xp = x + b * image;
@@ -478,7 +483,7 @@ void backward_weight(const Context& ctx, const ConvArgs& g, const void* input, c
       const int64_t per_task = max_of(1, kTaskWork / 4 / plane);
       run_tasks(ctx, ceil_div(planes, per_task), [&](int64_t t) {
         for (int64_t c = t * per_task; c < min_of(planes, (t + 1) * per_task); ++c) {
-          prepared.fill(x + (b * g.in_channels + c) * source, scratch.get() + c * plane);
+          prepared.copy(x + (b * g.in_channels + c) * source, scratch.get() + c * plane);
         }
       });
       xp = scratch.get();

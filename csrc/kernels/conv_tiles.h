@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/gemm_tiles.h"
+#include "kernels/planes.h"
 
 namespace pycore {
 namespace {
@@ -10,6 +11,7 @@ namespace conv {
 
 using namespace simd;  // NOLINT: an unnamed namespace, and these are its words
 using gemm::kMr;
+using planes::Segment;
 
 // Vectors in a tile of R output channels: accumulators, inputs and one temporary fill the
 // registers.
@@ -23,13 +25,6 @@ inline constexpr int kVectors = [] {
   const int fit = (kRegisters - (kRegisters == 32 ? 1 : 2)) / (R + 1);
   return fit >= 8 ? 8 : fit >= 6 ? 6 : fit >= 4 ? 4 : fit < 1 ? 1 : fit;
 }();
-
-// One vector of output positions: neighbours in a row of the output.
-struct Segment {
-  int64_t in;   // offset of the first position in the prepared input plane
-  int64_t out;  // and in the output plane
-  int32_t len;  // positions to store
-};
 
 // One correlation: y[r, q] = bias[r] + sum over channels c and taps t of w[c, t, r] * x[c, q + t].
 template <class T>

@@ -12,6 +12,7 @@
 #include "kernels/gradient.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
+#include "kernels/pool.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/scan.h"
@@ -35,7 +36,8 @@
   X(OptimKernels, optim)          \
   X(RandomKernels, random)        \
   X(GemmKernels, gemm)            \
-  X(ConvKernels, conv)
+  X(ConvKernels, conv)            \
+  X(PoolKernels, pool)
 
 namespace pycore::kernels {
 

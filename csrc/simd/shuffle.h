@@ -37,6 +37,20 @@ PYCORE_INLINE Vec<T> butterfly_high(Vec<T> x, Vec<T> y, Lanes<I...>) {
   return __builtin_shufflevector(x, y, ((I & D) ? I + kLanes<T> : (I ^ D))...);
 }
 
+// Elements 0, 2, 4, ... (Odd = 1: 1, 3, 5, ...) of the two vectors x, y laid end to end.
+template <class T, int Odd, int... I>
+PYCORE_INLINE Vec<T> every_second(Vec<T> x, Vec<T> y, Lanes<I...>) {
+  return __builtin_shufflevector(x, y, (2 * I + Odd)...);
+}
+// Splits 2 * kLanes elements into the even and the odd ones, and back.
+template <class T>
+PYCORE_INLINE void deinterleave(const T* p, Vec<T>& even, Vec<T>& odd) {
+  using All = typename MakeLanes<kLanes<T>>::type;
+  const Vec<T> x = load(p), y = load(p + kLanes<T>);
+  even = every_second<T, 0>(x, y, All{});
+  odd = every_second<T, 1>(x, y, All{});
+}
+
 // Transposes the square block of kLanes vectors in place.
 template <class T, int D = 1>
 PYCORE_INLINE void transpose(Vec<T>* v) {

@@ -1,0 +1,169 @@
+// Planes [D][H]W of convolution and pooling: how one is prepared (padded, split by the stride) so
+// that neighbouring outputs read neighbouring inputs, and where outputs and taps then lie in it.
+// Must not know what is computed there, register tiles or tasks.
+#pragma once
+
+#include "simd/shuffle.h"
+
+namespace pycore {
+namespace {
+namespace planes {
+
+using namespace simd;  // NOLINT: an unnamed namespace, and these are its words
+
+inline int64_t min_of(int64_t x, int64_t y) { return x < y ? x : y; }
+inline int64_t max_of(int64_t x, int64_t y) { return x > y ? x : y; }
+inline int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
+inline int64_t volume(const int64_t* d) { return d[0] * d[1] * d[2]; }
+
+// A plane with zeros around it. With a stride s along the width, every row is stored as s phases:
+// elements 0, s, 2s, ... first, then 1, s + 1, ...; so a step of s is a step of 1 in memory.
+struct Prepared {
+  int64_t size[3];    // of the source
+  int64_t low[3];     // zeros in front
+  int64_t padded[3];  // size with all zeros
+  int64_t phases = 1;
+
+  int64_t phase_len() const { return ceil_div(padded[2], phases); }
+  int64_t pitch() const { return phases * phase_len(); }
+  int64_t plane() const { return padded[0] * padded[1] * pitch(); }
+  bool is_source() const {
+    return phases == 1 && padded[0] == size[0] && padded[1] == size[1] && padded[2] == size[2];
+  }
+  // Offset of padded position (d, h, w).
+  int64_t at(int64_t d, int64_t h, int64_t w) const {
+    return (d * padded[1] + h) * pitch() + w % phases * phase_len() + w / phases;
+  }
+
+  // Everything around the copied planes; once per scratch, since copy() leaves it alone.
+  template <class T>
+  void clear(T* dst, int64_t count, T outside = T{0}) const {
+    if (volume(padded) == volume(size) && pitch() == padded[2]) return;
+    for (int64_t i = 0, n = count * plane(); i < n; ++i) dst[i] = outside;
+  }
+
+  // Copies one plane from the source, or back to it.
+  template <class T>
+  void copy(const T* src, T* dst) const {
+    for_rows<T>(dst, [&](T* row, int64_t offset) {
+      const T* from = src + offset;
+      if (phases == 1) {
+        copy_row(row + low[2], from);
+        return;
+      }
+      int64_t done = 0;  // elements of the row that the vectors have split
+      if (phases == 2) {
+        T* even = row + low[2] % 2 * phase_len() + low[2] / 2;
+        T* odd = row + (low[2] + 1) % 2 * phase_len() + (low[2] + 1) / 2;
+        for (; done + 2 * kLanes<T> <= size[2]; done += 2 * kLanes<T>) {
+          Vec<T> x, y;
+          deinterleave(from + done, x, y);
+          store(even + done / 2, x);
+          store(odd + done / 2, y);
+        }
+      }
+      for_phases(row, [&](T* out, int64_t first, int64_t count) {
+        for (int64_t o = done / phases; o < count; ++o) out[o] = from[first + o * phases];
+      });
+    });
+  }
+  template <class T>
+  void copy_back(const T* src, T* dst) const {
+    for_rows<const T>(src, [&](const T* row, int64_t offset) {
+      T* to = dst + offset;
+      if (phases == 1) {
+        copy_row(to, row + low[2]);
+        return;
+      }
+      for_phases(row, [&](const T* in, int64_t first, int64_t count) {
+        for (int64_t o = 0; o < count; ++o) to[first + o * phases] = in[o];
+      });
+    });
+  }
+
+ private:
+  template <class T, class F>
+  void for_rows(T* prepared, const F& f) const {
+    int64_t offset = 0;
+    for (int64_t d = 0; d < size[0]; ++d) {
+      for (int64_t h = 0; h < size[1]; ++h, offset += size[2]) {
+        f(prepared + ((d + low[0]) * padded[1] + h + low[1]) * pitch(), offset);
+      }
+    }
+  }
+  // f(place of source element `first`, first, how many elements first, first + phases, ...).
+  template <class T, class F>
+  void for_phases(T* row, const F& f) const {
+    for (int64_t p = 0; p < phases; ++p) {
+      const int64_t first = ((p - low[2]) % phases + phases) % phases;
+      if (first >= size[2]) continue;
+      f(row + p * phase_len() + (low[2] + first) / phases, first,
+        ceil_div(size[2] - first, phases));
+    }
+  }
+  template <class T>
+  void copy_row(T* dst, const T* src) const {
+    constexpr int L = kLanes<T>;
+    int64_t i = 0;
+    for (; i + L <= size[2]; i += L) store(dst + i, load(src + i));
+    if (i < size[2]) {
+      const int left = static_cast<int>(size[2] - i);
+      store_partial(dst + i, load_partial(src + i, left), left);
+    }
+  }
+};
+
+// One vector of output positions: neighbours in a row of the output.
+struct Segment {
+  int64_t in;   // offset of the first position in the prepared input plane
+  int64_t out;  // and in the output plane
+  int32_t len;  // positions to store
+};
+
+// The outputs of one pass: an extent, and how input and output advance along it.
+struct Grid {
+  int64_t size[3];
+  int64_t in_base = 0, in_step[2];  // depth and height; along the width the input step is 1
+  int64_t out_base = 0, out_step[3];
+
+  int64_t rows() const { return size[0] * size[1]; }
+  // Segments of `lanes` positions; the last of a row moves back to be full where the row allows.
+  int64_t per_row(int64_t lanes) const { return ceil_div(size[2], lanes); }
+  Segment segment(int64_t i, int64_t lanes) const {
+    const int64_t row = i / per_row(lanes), d = row / size[1], h = row % size[1];
+    int64_t w = i % per_row(lanes) * lanes;
+    if (size[2] >= lanes) w = min_of(w, size[2] - lanes);
+    return {in_base + d * in_step[0] + h * in_step[1] + w,
+            out_base + d * out_step[0] + h * out_step[1] + w * out_step[2],
+            static_cast<int32_t>(min_of(lanes, size[2] - w))};
+  }
+};
+
+// The outputs of ConvArgs or PoolArgs over their prepared input.
+template <class Args>
+inline Grid output_grid(const Args& g, const Prepared& p) {
+  Grid q{};
+  for (int d = 0; d < 3; ++d) q.size[d] = g.out[d];
+  q.in_step[0] = g.stride[0] * p.padded[1] * p.pitch();
+  q.in_step[1] = g.stride[1] * p.pitch();
+  q.out_step[0] = g.out[1] * g.out[2];
+  q.out_step[1] = g.out[2];
+  q.out_step[2] = 1;
+  return q;
+}
+
+// Offset of every kernel position in the prepared input, in the weight's order.
+template <class Args>
+inline void input_taps(const Args& g, const Prepared& p, int64_t* taps) {
+  for (int64_t d = 0; d < g.kernel[0]; ++d) {
+    for (int64_t h = 0; h < g.kernel[1]; ++h) {
+      for (int64_t w = 0; w < g.kernel[2]; ++w) {
+        *taps++ = p.at(d * g.dilation[0], h * g.dilation[1], w * g.dilation[2]);
+      }
+    }
+  }
+}
+
+}  // namespace planes
+}  // namespace
+}  // namespace pycore

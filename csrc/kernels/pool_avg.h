@@ -1,0 +1,120 @@
+// Average pooling, forward and backward, with torch's divisors.
+// Must not know tasks or dtypes other than the template's.
+#pragma once
+
+#include "kernels/pool_max.h"
+
+namespace pycore {
+namespace {
+namespace pool {
+
+// Positions of one window that count in its divisor, in one dimension.
+inline int64_t counted(const PoolArgs& g, int d, int64_t o) {
+  const int64_t start = o * g.stride[d] - g.pad[d];
+  const int64_t end = min_of(start + g.kernel[d], g.in[d] + g.pad[d]);
+  return g.count_include_pad ? end - start : min_of(end, g.in[d]) - max_of(start, 0);
+}
+
+template <class T>
+struct AvgVectors {
+  const PoolArgs& g;
+  const Grid& grid;
+  int64_t tap_count;
+  const int64_t* taps;
+  const T* columns;  // counted() per output column, and a vector of ones behind
+
+  // The divisors of `lanes` outputs from `column` on, in one row.
+  PYCORE_INLINE Vec<T> divisors(int64_t row, int64_t column) const {
+    if (g.divisor) return splat<T>(static_cast<T>(g.divisor));
+    const int64_t d = row / g.out[1], h = row % g.out[1];
+    return load(columns + column) * static_cast<T>(counted(g, 0, d) * counted(g, 1, h));
+  }
+
+  void forward(const T* x, T* y) const {
+    constexpr int L = kLanes<T>;
+    const int64_t per_row = grid.per_row(L), total = grid.rows() * per_row;
+    for (int64_t i = 0; i < total; ++i) {
+      const Segment s = grid.segment(i, L);
+      Vec<T> sum{};
+      for (int64_t t = 0; t < tap_count; ++t) sum += load(x + s.in + taps[t]);
+      const int64_t row = i / per_row;
+      sum = sum / divisors(row, s.out - row * g.out[2]);
+      if (s.len == L) {
+        store(y + s.out, sum);
+      } else {
+        store_partial(y + s.out, sum, s.len);
+      }
+    }
+  }
+
+  // Adds every output's share to the prepared plane dx; segments must not overlap here.
+  void backward(const T* gy, T* dx) const {
+    constexpr int L = kLanes<T>;
+    for (int64_t row = 0; row < grid.rows(); ++row) {
+      const int64_t in =
+          row / grid.size[1] * grid.in_step[0] + row % grid.size[1] * grid.in_step[1];
+      for (int64_t w = 0; w < g.out[2]; w += L) {
+        const int n = static_cast<int>(min_of(L, g.out[2] - w));
+        const Vec<T> share = load_partial(gy + row * g.out[2] + w, n) / divisors(row, w);
+        for (int64_t t = 0; t < tap_count; ++t) {
+          T* p = dx + in + w + taps[t];
+          store(p, load(p) + share);  // lanes beyond n add zero
+        }
+      }
+    }
+  }
+};
+
+// Adaptive windows of uneven sizes, one plane.
+template <class T, bool Backward>
+void adaptive_avg_plane(const PoolArgs& g, const T* from, T* to) {
+  int64_t out = 0;
+  for (int64_t od = 0; od < g.out[0]; ++od) {
+    const Span d = adaptive_window(g, 0, od);
+    for (int64_t oh = 0; oh < g.out[1]; ++oh) {
+      const Span h = adaptive_window(g, 1, oh);
+      for (int64_t ow = 0; ow < g.out[2]; ++ow, ++out) {
+        const Span w = adaptive_window(g, 2, ow);
+        const T count = static_cast<T>((d.end - d.start) * (h.end - h.start) * (w.end - w.start));
+        T sum{};
+        const T share = Backward ? from[out] / count : T{};
+        for (int64_t i = d.start; i < d.end; ++i) {
+          for (int64_t j = h.start; j < h.end; ++j) {
+            const int64_t row = (i * g.in[1] + j) * g.in[2];
+            for (int64_t k = w.start; k < w.end; ++k) {
+              if constexpr (Backward) {
+                to[row + k] += share;
+              } else {
+                sum += from[row + k];
+              }
+            }
+          }
+        }
+        if constexpr (!Backward) to[out] = sum / count;
+      }
+    }
+  }
+}
+
+// Global pooling: the mean of n elements through four accumulators and a fixed tree.
+template <class T>
+T mean_of(const T* x, int64_t n) {
+  constexpr int L = kLanes<T>;
+  Vec<T> sum[L < 4 ? 4 : L] = {};
+  int64_t i = 0;
+  for (; i + 4 * L <= n; i += 4 * L) {
+#pragma GCC unroll 4
+    for (int a = 0; a < 4; ++a) sum[a] += load(x + i + a * L);
+  }
+  for (; i < n; i += L) {
+    const int64_t left = min_of(L, n - i);
+    sum[0] += left == L ? load(x + i) : load_partial(x + i, static_cast<int>(left));
+  }
+  sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  for (int a = 1; a < L; ++a) sum[a] = Vec<T>{};
+  return sum_each<T>(sum)[0] / static_cast<T>(n);
+}
+
+}  // namespace pool
+}  // namespace
+}  // namespace pycore

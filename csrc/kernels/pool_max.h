@@ -1,0 +1,132 @@
+// Max and min pooling with torch's rules: the first of equal values wins, a NaN wins over all.
+// Must not know tasks or dtypes other than the template's.
+#pragma once
+
+#include "kernels/planes.h"
+#include "kernels/pool.h"
+
+namespace pycore {
+namespace {
+namespace pool {
+
+using kernels::PoolArgs;
+using namespace planes;  // NOLINT: an unnamed namespace
+
+template <class T>
+constexpr bool kFloat = T(0.5) != T(0);
+
+// The value that loses against everything.
+template <class T, bool Min>
+constexpr T loser() {
+  if constexpr (kFloat<T>) {
+    return static_cast<T>(Min ? __builtin_inf() : -__builtin_inf());
+  } else if constexpr (T(-1) < T(0)) {
+    constexpr T low = static_cast<T>(uint64_t{1} << (8 * sizeof(T) - 1));
+    return Min ? static_cast<T>(~low) : low;
+  } else {
+    return Min ? static_cast<T>(-1) : T{0};
+  }
+}
+
+// The positions start, start + step, ... < end of one window in one dimension.
+struct Span {
+  int64_t start, end, step;
+};
+inline Span window(const PoolArgs& g, int d, int64_t o) {
+  const int64_t step = g.dilation[d], first = o * g.stride[d] - g.pad[d];
+  const int64_t skip = first < 0 ? ceil_div(-first, step) * step : 0;
+  const int64_t start = first + skip, end = min_of(first + (g.kernel[d] - 1) * step + 1, g.in[d]);
+  // A dilated window may step over the whole input: keep the index that it reports inside.
+  return {min_of(start, g.in[d] - 1), start < g.in[d] ? end : 0, step};
+}
+inline Span adaptive_window(const PoolArgs& g, int d, int64_t o) {
+  return {o * g.in[d] / g.out[d], ceil_div((o + 1) * g.in[d], g.out[d]), 1};
+}
+
+// One plane, any type and any windows.
+template <class T, bool Min, class WindowOf>
+void max_plane(const PoolArgs& g, const T* x, T* y, int64_t* indices, const WindowOf& window_of) {
+  int64_t out = 0;
+  for (int64_t od = 0; od < g.out[0]; ++od) {
+    const Span d = window_of(g, 0, od);
+    for (int64_t oh = 0; oh < g.out[1]; ++oh) {
+      const Span h = window_of(g, 1, oh);
+      for (int64_t ow = 0; ow < g.out[2]; ++ow, ++out) {
+        const Span w = window_of(g, 2, ow);
+        T best = loser<T, Min>();
+        int64_t where = (d.start * g.in[1] + h.start) * g.in[2] + w.start;
+        for (int64_t i = d.start; i < d.end; i += d.step) {
+          for (int64_t j = h.start; j < h.end; j += h.step) {
+            const int64_t row = (i * g.in[1] + j) * g.in[2];
+            for (int64_t k = w.start; k < w.end; k += w.step) {
+              const T v = x[row + k];
+              if ((Min ? v < best : v > best) || v != v) {
+                best = v;
+                where = row + k;
+              }
+            }
+          }
+        }
+        y[out] = best;
+        if (indices) indices[out] = where;
+      }
+    }
+  }
+}
+
+// The same for floats on a prepared plane, a vector of neighbouring outputs at a time.
+template <class T, bool Min>
+struct MaxVectors {
+  using Index = Vec<typename LaneInt<T>::type>;
+
+  const PoolArgs& g;
+  const Prepared& prepared;
+  const Grid& grid;
+  int64_t tap_count;
+  const int64_t* taps;                     // in the prepared plane
+  const int64_t* offsets;                  // in the input plane, from the window's first position
+  const typename LaneInt<T>::type* first;  // per output column: its first column inside the input
+  const typename LaneInt<T>::type* start;  // per output column: the window's first column
+
+  template <bool Indices>
+  void run(const T* x, T* y, int64_t* indices) const {
+    constexpr int L = kLanes<T>;
+    using I = typename LaneInt<T>::type;
+    const int64_t per_row = grid.per_row(L), total = grid.rows() * per_row;
+    for (int64_t i = 0; i < total; ++i) {
+      const Segment s = grid.segment(i, L);
+      const T* in = x + s.in;
+      Vec<T> best = splat<T>(loser<T, Min>());
+      Index where{}, base{};
+      if constexpr (Indices) {
+        const int64_t row = i / per_row, d = row / g.out[1], h = row % g.out[1];
+        const int64_t column = s.out - row * g.out[2];
+        const Span sd = window(g, 0, d), sh = window(g, 1, h);
+        where = load(first + column) + static_cast<I>((sd.start * g.in[1] + sh.start) * g.in[2]);
+        base = load(start + column) +
+               static_cast<I>(
+                   ((d * g.stride[0] - g.pad[0]) * g.in[1] + h * g.stride[1] - g.pad[1]) * g.in[2]);
+      }
+      for (int64_t t = 0; t < tap_count; ++t) {
+        const Vec<T> v = load(in + taps[t]);
+        const Mask<T> wins = (Min ? v < best : v > best) | (v != v);
+        best = select<T>(wins, v, best);
+        if constexpr (Indices) where = wins ? base + static_cast<I>(offsets[t]) : where;
+      }
+      if (s.len == L) {
+        store(y + s.out, best);
+      } else {
+        store_partial(y + s.out, best, s.len);
+      }
+      if constexpr (Indices) {
+        alignas(64) I lanes[L];
+        store(lanes, where);
+        for (int l = 0; l < s.len; ++l) indices[s.out + l] = lanes[l];
+      }
+    }
+  }
+};
+
+}  // namespace pool
+}  // namespace
+}  // namespace pycore
