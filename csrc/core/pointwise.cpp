@@ -1,0 +1,309 @@
+// The loops around element-wise kernels: merge dimensions, walk rows, convert blocks, split over threads.
+#include "core/pointwise.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "core/parallel.h"
+
+namespace pycore {
+namespace {
+
+constexpr int kMaxArgs = PointwiseKernel::kMaxInputs + 1;  // slot 0 is the output
+constexpr int64_t kBlock = 1024;                           // elements converted at a time: stays in the L1 cache
+
+// A loop nest over all operands with merged dimensions; strides in elements of each operand.
+struct Nest {
+  int dims = 0;
+  int64_t sizes[64];
+  int64_t strides[64][kMaxArgs];
+  int args = 0;
+  char* data[kMaxArgs];
+  DType dtype[kMaxArgs];
+  int64_t numel = 1;
+};
+
+int64_t arg_stride(const PointwiseArg& a, int64_t d, int64_t out_dims) {
+  int64_t i = d - (out_dims - static_cast<int64_t>(a.sizes.size()));
+  return i < 0 || a.sizes[static_cast<size_t>(i)] == 1 ? 0 : a.strides[static_cast<size_t>(i)];
+}
+
+void build(Nest& nest, const Tensor& out, const PointwiseArg* args, int inputs) {
+  PC_CHECK(out.dim() <= 64, "tensors with more than 64 dimensions are not supported");
+  nest.args = inputs + 1;
+  nest.data[0] = out->data;
+  nest.dtype[0] = out.dtype();
+  for (int a = 0; a < inputs; ++a) {
+    nest.data[a + 1] = args[a].data;
+    nest.dtype[a + 1] = args[a].dtype;
+  }
+  int64_t d = out.dim();
+  // Order dimensions by the output's strides so that the innermost loop writes consecutively.
+  int order[64];
+  for (int i = 0; i < d; ++i) order[i] = i;
+  if (!out.is_contiguous())
+    std::stable_sort(order, order + d, [&](int x, int y) { return out.strides()[x] > out.strides()[y]; });
+  for (int k = 0; k < d; ++k) {
+    int i = order[k];
+    int64_t size = out.sizes()[i];
+    nest.numel *= size;
+    if (size == 1) continue;
+    int64_t s[kMaxArgs];
+    s[0] = out.strides()[i];
+    for (int a = 0; a < inputs; ++a) s[a + 1] = arg_stride(args[a], i, d);
+    // Merge with the dimension outside if every operand steps through both as through one.
+    if (nest.dims > 0) {
+      bool merge = true;
+      for (int a = 0; a < nest.args; ++a) merge &= nest.strides[nest.dims - 1][a] == s[a] * size;
+      if (merge) {
+        nest.sizes[nest.dims - 1] *= size;
+        for (int a = 0; a < nest.args; ++a) nest.strides[nest.dims - 1][a] = s[a];
+        continue;
+      }
+    }
+    nest.sizes[nest.dims] = size;
+    for (int a = 0; a < nest.args; ++a) nest.strides[nest.dims][a] = s[a];
+    ++nest.dims;
+  }
+  if (nest.dims == 0) {
+    nest.sizes[0] = 1;
+    for (int a = 0; a < nest.args; ++a) nest.strides[0][a] = 0;
+    nest.dims = 1;
+  }
+}
+
+// One row: straight into the kernel, or through blocks where a dtype differs.
+void run_row(const PointwiseKernel& k, char* const* ptr, const DType* dtype, const int64_t* strides, int64_t n, bool convert) {
+  if (!convert) {
+    k.run(k, ptr + 1, ptr[0], n, strides + 1, strides[0]);
+    return;
+  }
+  const auto& cast = kernels_now().cast->cast;
+  alignas(64) char buffer[kMaxArgs][kBlock * 8];
+  char* in[kMaxArgs];
+  int64_t in_strides[kMaxArgs];
+  for (int64_t at = 0; at < n; at += kBlock) {
+    int64_t m = std::min(kBlock, n - at);
+    for (int a = 0; a < k.inputs; ++a) {
+      char* p = ptr[a + 1] + at * strides[a + 1] * item_size(dtype[a + 1]);
+      if (dtype[a + 1] == k.in[a]) {
+        in[a] = p;
+        in_strides[a] = strides[a + 1];
+      } else {
+        bool single = strides[a + 1] == 0;
+        cast[static_cast<int>(dtype[a + 1])][static_cast<int>(k.in[a])](p, buffer[a], single ? 1 : m, strides[a + 1], 1);
+        in[a] = buffer[a];
+        in_strides[a] = single ? 0 : 1;
+      }
+    }
+    char* out = ptr[0] + at * strides[0] * item_size(dtype[0]);
+    if (dtype[0] == k.out) {
+      k.run(k, in, out, m, in_strides, strides[0]);
+    } else {
+      char* temporary = buffer[kMaxArgs - 1];
+      k.run(k, in, temporary, m, in_strides, 1);
+      cast[static_cast<int>(k.out)][static_cast<int>(dtype[0])](temporary, out, m, 1, strides[0]);
+    }
+  }
+}
+
+// Elements [begin, end) of the nest in row-major order.
+void run_range(const PointwiseKernel& k, const Nest& nest, int64_t begin, int64_t end, bool convert) {
+  int last = nest.dims - 1;
+  int64_t row = nest.sizes[last];
+  int64_t index[64];
+  int64_t rest = begin;
+  for (int d = last; d >= 0; --d) {
+    index[d] = rest % nest.sizes[d];
+    rest /= nest.sizes[d];
+  }
+  char* ptr[kMaxArgs];
+  for (int a = 0; a < nest.args; ++a) {
+    int64_t offset = 0;
+    for (int d = 0; d <= last; ++d) offset += index[d] * nest.strides[d][a];
+    ptr[a] = nest.data[a] + offset * item_size(nest.dtype[a]);
+  }
+  for (int64_t at = begin; at < end;) {
+    int64_t m = std::min(row - index[last], end - at);
+    run_row(k, ptr, nest.dtype, nest.strides[last], m, convert);
+    at += m;
+    if (at >= end) break;
+    // Back to the row's start, then carry into the outer dimensions.
+    for (int a = 0; a < nest.args; ++a) ptr[a] -= index[last] * nest.strides[last][a] * item_size(nest.dtype[a]);
+    index[last] = 0;
+    for (int d = last - 1; d >= 0; --d) {
+      ++index[d];
+      for (int a = 0; a < nest.args; ++a) ptr[a] += nest.strides[d][a] * item_size(nest.dtype[a]);
+      if (index[d] < nest.sizes[d]) break;
+      for (int a = 0; a < nest.args; ++a) ptr[a] -= nest.sizes[d] * nest.strides[d][a] * item_size(nest.dtype[a]);
+      index[d] = 0;
+    }
+  }
+}
+
+}  // namespace
+
+void run_pointwise(const PointwiseKernel& k, const Tensor& out, const PointwiseArg* args) {
+  int64_t n = out.numel();
+  if (n == 0) return;
+  bool convert = out.dtype() != k.out;
+  bool flat = out.is_contiguous();
+  for (int a = 0; a < k.inputs; ++a) {
+    convert |= args[a].dtype != k.in[a];
+    if (!args[a].sizes.empty() && flat) flat = same(args[a].sizes, out.sizes()) && same(args[a].strides, out.strides());
+  }
+  if (flat && !convert && n <= k.grain) [[likely]] {
+    // The whole of a small call: no loop nest, no threads.
+    char* in[kMaxArgs];
+    int64_t strides[kMaxArgs];
+    for (int a = 0; a < k.inputs; ++a) {
+      in[a] = args[a].data;
+      strides[a] = args[a].sizes.empty() ? 0 : 1;
+    }
+    k.run(k, in, out->data, n, strides, 1);
+    return;
+  }
+  Nest nest;
+  build(nest, out, args, k.inputs);
+  if (n <= k.grain) return run_range(k, nest, 0, n, convert);
+  parallel_for(n, k.grain, [&](int64_t begin, int64_t end) { run_range(k, nest, begin, end, convert); });
+}
+
+PointwiseKernel unary_kernel(kernels::UnaryFn fn, DType in, DType out, const double* params) {
+  PointwiseKernel k;
+  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s, int64_t so) {
+    reinterpret_cast<kernels::UnaryFn>(const_cast<void*>(self.fn))(a[0], o, n, s[0], so, self.params);
+  };
+  k.fn = reinterpret_cast<const void*>(fn);
+  k.params = params;
+  k.inputs = 1;
+  k.in[0] = in;
+  k.out = out;
+  return k;
+}
+
+PointwiseKernel binary_kernel(kernels::BinaryFn fn, DType in, DType out, const double* params) {
+  PointwiseKernel k;
+  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s, int64_t so) {
+    reinterpret_cast<kernels::BinaryFn>(const_cast<void*>(self.fn))(a[0], a[1], o, n, s[0], s[1], so, self.params);
+  };
+  k.fn = reinterpret_cast<const void*>(fn);
+  k.params = params;
+  k.inputs = 2;
+  k.in[0] = k.in[1] = in;
+  k.out = out;
+  return k;
+}
+
+PointwiseKernel ternary_kernel(kernels::TernaryFn fn, DType in, const double* params) {
+  PointwiseKernel k;
+  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s, int64_t so) {
+    reinterpret_cast<kernels::TernaryFn>(const_cast<void*>(self.fn))(a[0], a[1], a[2], o, n, s[0], s[1], s[2], so, self.params);
+  };
+  k.fn = reinterpret_cast<const void*>(fn);
+  k.params = params;
+  k.inputs = 3;
+  k.in[0] = k.in[1] = k.in[2] = in;
+  k.out = in;
+  return k;
+}
+
+namespace {
+
+// Both sides as a two-dimensional matrix whose fast dimensions differ: worth a blocked transpose.
+bool try_transpose(const Tensor& dst, const Tensor& src) {
+  if (dst.dim() < 2 || !dst.is_contiguous() || !(dst.sizes() == src.sizes())) return false;
+  int64_t d = dst.dim(), rows = dst.sizes()[d - 1], cols = dst.sizes()[d - 2];
+  // src[..., c, r]: consecutive along c.
+  if (src.strides()[d - 2] != 1 || src.strides()[d - 1] <= 1 || rows < 8 || cols < 8) return false;
+  auto transpose = kernels_now().cast->transpose[std::countr_zero(static_cast<unsigned>(dst.item_size()))];
+  int64_t item = dst.item_size(), batch = dst.numel() / (rows * cols);
+  for (int64_t b = 0; b < batch; ++b) {
+    int64_t offset = 0, rest = b;
+    for (int64_t i = d - 3; i >= 0; --i) {
+      offset += (rest % dst.sizes()[i]) * src.strides()[i];
+      rest /= dst.sizes()[i];
+    }
+    transpose(src->data + offset * item, dst->data + b * rows * cols * item, rows, cols, src.strides()[d - 1], rows);
+  }
+  return true;
+}
+
+}  // namespace
+
+void copy_data(const Tensor& dst, const Tensor& src) {
+  PC_CHECK(is_expandable(src.sizes(), dst.sizes()), "The size of tensor a (", dst.sizes(),
+           ") must match the size of tensor b (", src.sizes(), ") in copy_");
+  if (dst.numel() == 0) return;
+  const auto& table = *kernels_now().cast;
+  if (src.shares_storage(dst) && !(src->data == dst->data && src.strides() == dst.strides() && src.dtype() == dst.dtype())) {
+    // The two may overlap: go through a copy.
+    Tensor snapshot = empty(src.sizes(), src.dtype());
+    copy_data(snapshot, alias(src));
+    return copy_data(dst, snapshot);
+  }
+  bool same_dtype = src.dtype() == dst.dtype();
+  if (same_dtype && try_transpose(dst, src)) return;
+  PointwiseKernel k = unary_kernel(nullptr, src.dtype(), dst.dtype());
+  k.fn = reinterpret_cast<const void*>(
+      same_dtype ? table.copy[std::countr_zero(static_cast<unsigned>(src.item_size()))]
+                 : table.cast[static_cast<int>(src.dtype())][static_cast<int>(dst.dtype())]);
+  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s, int64_t so) {
+    reinterpret_cast<kernels::CastFn>(const_cast<void*>(self.fn))(a[0], o, n, s[0], so);
+  };
+  PointwiseArg arg(src);
+  run_pointwise(k, dst, &arg);
+}
+
+void scalar_bytes(const Scalar& value, DType t, void* out) {
+  dispatch_all(t, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T x;
+    if constexpr (std::is_same_v<T, Half>)
+      x = Half{float_to_half(static_cast<float>(value.to_double()))};
+    else if constexpr (std::is_same_v<T, BFloat16>)
+      x = BFloat16{float_to_bfloat16(static_cast<float>(value.to_double()))};
+    else if constexpr (std::is_same_v<T, bool>)
+      x = value.to_bool();
+    else if constexpr (std::is_floating_point_v<T>)
+      x = static_cast<T>(value.to_double());
+    else
+      x = static_cast<T>(value.to_int());
+    memcpy(out, &x, sizeof(T));
+  });
+}
+
+Scalar read_scalar(const void* p, DType t) {
+  return dispatch_all(t, [&](auto tag) -> Scalar {
+    using T = typename decltype(tag)::type;
+    T x;
+    memcpy(&x, p, sizeof(T));
+    if constexpr (std::is_same_v<T, Half>)
+      return Scalar(static_cast<double>(half_to_float(x.bits)));
+    else if constexpr (std::is_same_v<T, BFloat16>)
+      return Scalar(static_cast<double>(bfloat16_to_float(x.bits)));
+    else if constexpr (std::is_same_v<T, bool>)
+      return Scalar(x);
+    else if constexpr (std::is_floating_point_v<T>)
+      return Scalar(static_cast<double>(x));
+    else
+      return Scalar(static_cast<int64_t>(x));
+  });
+}
+
+void fill_data(const Tensor& dst, const Scalar& value) {
+  alignas(8) char bytes[8];
+  scalar_bytes(value, dst.dtype(), bytes);
+  auto fill = kernels_now().cast->fill[std::countr_zero(static_cast<unsigned>(dst.item_size()))];
+  PointwiseKernel k;
+  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t*, int64_t so) {
+    reinterpret_cast<void (*)(void*, int64_t, int64_t, const void*)>(const_cast<void*>(self.fn))(o, n, so, a[0]);
+  };
+  k.fn = reinterpret_cast<const void*>(fill);
+  k.inputs = 1;
+  k.in[0] = k.out = dst.dtype();
+  PointwiseArg arg(bytes, dst.dtype());
+  run_pointwise(k, dst, &arg);
+}
+
+}  // namespace pycore

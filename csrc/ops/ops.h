@@ -1,0 +1,118 @@
+// C++ faces of the operators that other operators and derivative rules use. An operator that nobody else calls needs
+// no line here: its PYCORE_OP block is enough. Must not know Python.
+#pragma once
+
+#include "core/pointwise.h"
+#include "ops/op.h"
+
+namespace pycore {
+
+// --- helpers for writing operators ------------------------------------------------------------------------------------
+
+// PyTorch's promotion over tensors, 0-d tensors and numbers.
+DType result_type(const Operand& a, const Operand& b);
+// Integers and bool become the default floating dtype.
+inline DType to_floating(DType t) { return is_floating(t) ? t : default_dtype(); }
+// A result of a pointwise operator: the target of an in-place or out= call if it fits, else a fresh tensor.
+Tensor empty_result(IntSpan sizes, DType dtype);
+// Element-wise kernels on tensors; `result` is the dtype to compute in and to return.
+Tensor unary_pointwise(kernels::Unary f, const Tensor& a, DType result, const double* params = nullptr);
+Tensor binary_pointwise(kernels::Binary f, const Operand& a, const Operand& b, DType result, const double* params = nullptr);
+Tensor compare_pointwise(kernels::Compare f, const Operand& a, const Operand& b);
+Tensor predicate_pointwise(kernels::Predicate f, const Tensor& a);
+// dy (first) and x or y (second) through a fused gradient kernel. Only where grad mode is off.
+Tensor gradient_pointwise(kernels::Gradient f, const Tensor& dy, const Tensor& v, const double* params = nullptr);
+const Tensor& tensor_or_none(const Operand& o);
+// The operand as a tensor of dtype t (0-d for numbers).
+Tensor as_tensor(const Operand& o, DType t);
+
+// --- memory (copy.cpp); the *_data functions record nothing -----------------------------------------------------------
+
+Tensor clone_data(const Tensor& t);
+void resize(const Tensor& t, IntSpan sizes);
+Tensor clone(const Tensor& input);
+Tensor contiguous(const Tensor& input);
+Tensor to_dtype(const Tensor& input, DType dtype);  // the tensor itself if it already has it
+Tensor copy_(const Tensor& input, const Tensor& src);
+Tensor fill_(const Tensor& input, const Scalar& value);
+Tensor detach(const Tensor& input);
+
+// --- creation (creation.cpp) ------------------------------------------------------------------------------------------
+
+Tensor zeros(IntSpan sizes, DType dtype);
+Tensor ones(IntSpan sizes, DType dtype);
+Tensor full(IntSpan sizes, const Scalar& value, DType dtype);
+Tensor zeros_like(const Tensor& t);
+Tensor scalar_tensor(const Scalar& value, DType dtype);
+
+// --- arithmetic (arithmetic.cpp) --------------------------------------------------------------------------------------
+
+Tensor add(const Operand& a, const Operand& b, const Scalar& alpha = 1);
+Tensor sub(const Operand& a, const Operand& b, const Scalar& alpha = 1);
+Tensor mul(const Operand& a, const Operand& b);
+Tensor div(const Operand& a, const Operand& b);
+Tensor pow(const Operand& a, const Operand& b);
+Tensor maximum(const Tensor& a, const Tensor& b);
+Tensor minimum(const Tensor& a, const Tensor& b);
+Tensor eq(const Operand& a, const Operand& b);
+Tensor ne(const Operand& a, const Operand& b);
+Tensor lt(const Operand& a, const Operand& b);
+Tensor le(const Operand& a, const Operand& b);
+Tensor gt(const Operand& a, const Operand& b);
+Tensor ge(const Operand& a, const Operand& b);
+Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
+Tensor logical_and(const Operand& a, const Operand& b);
+Tensor logical_not(const Tensor& a);
+
+inline Tensor operator+(const Tensor& a, const Operand& b) { return add(a, b); }
+inline Tensor operator-(const Tensor& a, const Operand& b) { return sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Operand& b) { return mul(a, b); }
+inline Tensor operator/(const Tensor& a, const Operand& b) { return div(a, b); }
+inline Tensor operator-(double a, const Tensor& b) { return sub(a, b); }
+inline Tensor operator+(double a, const Tensor& b) { return add(b, a); }
+inline Tensor operator*(double a, const Tensor& b) { return mul(b, a); }
+inline Tensor operator/(double a, const Tensor& b) { return div(a, b); }
+
+// --- unary math (unary.cpp) -------------------------------------------------------------------------------------------
+
+Tensor neg(const Tensor& x);
+Tensor abs(const Tensor& x);
+Tensor sign(const Tensor& x);
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor rsqrt(const Tensor& x);
+Tensor square(const Tensor& x);
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+Tensor erf(const Tensor& x);
+Tensor reciprocal(const Tensor& x);
+Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max);
+inline Tensor operator-(const Tensor& x) { return neg(x); }
+
+// --- views (view.cpp) -------------------------------------------------------------------------------------------------
+
+Tensor view(const Tensor& t, IntSpan sizes);
+Tensor reshape(const Tensor& t, IntSpan sizes);
+Tensor as_strided(const Tensor& t, IntSpan sizes, IntSpan strides, std::optional<int64_t> offset);
+Tensor expand(const Tensor& t, IntSpan sizes);
+Tensor permute(const Tensor& t, IntSpan dims);
+Tensor transpose(const Tensor& t, int64_t a, int64_t b);
+Tensor t(const Tensor& x);
+Tensor unsqueeze(const Tensor& t, int64_t dim);
+Tensor squeeze_dims(const Tensor& t, IntSpan dims);
+Tensor select(const Tensor& t, int64_t dim, int64_t index);
+Tensor slice(const Tensor& t, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step = 1);
+Tensor narrow(const Tensor& t, int64_t dim, int64_t start, int64_t length);
+Tensor flatten(const Tensor& t, int64_t start, int64_t end);
+
+// --- reductions (reduction.cpp) ---------------------------------------------------------------------------------------
+
+Tensor sum_all(const Tensor& t);
+Tensor sum_dims(const Tensor& t, IntSpan dims, bool keepdim);
+// Sums over the dimensions along which `shape` would be broadcast to t.
+Tensor sum_to(const Tensor& t, IntSpan shape);
+
+}  // namespace pycore
