@@ -148,14 +148,19 @@ void fill_permutation(Generator& generator, int64_t* out, int64_t n) {
 }
 
 template <class T>
-void fill_bernoulli(Generator& generator, T* out, int64_t n, double p) {
+void fill_bernoulli(Generator& generator, T* out, int64_t n, double p, T yes) {
   // draw * 2^-53 < p, in integers: scaling p is exact.
   const auto limit = static_cast<uint64_t>(std::ceil(p * 0x1p53));
-  const T outcomes[2] = {store_integer<T>(0),
-                         store_integer<T>(1)};  // a table, as the coin defeats branch prediction
+  // A table, as the coin defeats branch prediction.
+  const T outcomes[2] = {store_integer<T>(0), yes};
   for_each_draw<2>(generator, n, [&](int64_t i, const uint32_t* words) {
     out[i] = outcomes[(join(words) & kLow53) < limit];
   });
+}
+
+template <class T>
+void fill_bernoulli(Generator& generator, T* out, int64_t n, double p) {
+  fill_bernoulli(generator, out, n, p, store_integer<T>(1));
 }
 
 template <class T, class P>
@@ -232,6 +237,7 @@ void fill_poisson(Generator& generator, T* out, const T* rate, int64_t n) {
   template void fill_random<T>(Generator&, T*, int64_t);                                    \
   template int64_t greatest_random<T>();                                                    \
   template void fill_bernoulli<T>(Generator&, T*, int64_t, double);                         \
+  template void fill_bernoulli<T>(Generator&, T*, int64_t, double, T);                        \
   template void fill_bernoulli_each<T, float>(Generator&, T*, const float*, int64_t);       \
   template void fill_bernoulli_each<T, double>(Generator&, T*, const double*, int64_t);     \
   template void fill_bernoulli_each<T, Half>(Generator&, T*, const Half*, int64_t);         \

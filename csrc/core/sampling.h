@@ -39,6 +39,9 @@ void fill_permutation(Generator& generator, int64_t* out, int64_t n);
 // BFloat16) for each: 24-bit draws unless P is double.
 template <class T>
 void fill_bernoulli(Generator& generator, T* out, int64_t n, double p);
+// yes with probability p, else 0: a dropout mask in one pass.
+template <class T>
+void fill_bernoulli(Generator& generator, T* out, int64_t n, double p, T yes);
 template <class T, class P>
 void fill_bernoulli_each(Generator& generator, T* out, const P* p, int64_t n);
 
