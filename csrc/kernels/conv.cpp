@@ -63,7 +63,7 @@ struct Job {
     for (int64_t i = 0; i < passes; ++i) sum += work(pass[i]);
     return sum;
   }
-  int64_t segments(const Pass<T>& p) const { return p.grid.rows() * p.grid.per_row(kLanes<T>); }
+  int64_t segments(const Pass<T>& p) const { return p.grid.segments(kLanes<T>); }
   // Segments that one task handles at a time.
   int64_t block() const {
     const int64_t fit = kBlockBytes / static_cast<int64_t>(sizeof(simd::Vec<T>)) / channels;
@@ -423,7 +423,7 @@ void backward_weight(const Context& ctx, const ConvArgs& g, const void* input, c
   input_taps(g, prepared, taps);
   for (int64_t i = 0; i < k; ++i) offsets[i] = i / tap_count * plane + taps[i % tap_count];
   for (int64_t l = 0; l < grid.rows(); ++l) {
-    lines[l] = grid.segment(l * grid.per_row(kLanes<T>), kLanes<T>).in;
+    lines[l] = grid.in_at(l / grid.size[1], l % grid.size[1]);
   }
 
   // Images [first, first + count) are prepared at xp.
@@ -437,7 +437,7 @@ void backward_weight(const Context& ctx, const ConvArgs& g, const void* input, c
   };
   const int64_t image_bytes =
       static_cast<int64_t>(sizeof(T)) * (image + g.out_channels * out_plane);
-  const int64_t images = max_of(1, min_of(g.batch, 2 * kBlockBytes / image_bytes));
+  const int64_t images = max_of(1, min_of(g.batch, 16 * kBlockBytes / image_bytes));
   const int64_t work = size * out_plane * g.batch;
 
   const int64_t chunks = min_of(min_of(g.batch, 8), max_of(1, work / kTaskWork));

@@ -11,6 +11,7 @@ namespace conv {
 
 using namespace simd;  // NOLINT: an unnamed namespace, and these are its words
 using gemm::kMr;
+using planes::Piece;
 using planes::Segment;
 
 // Vectors in a tile of R output channels: accumulators, inputs and one temporary fill the
@@ -77,23 +78,26 @@ void correlate(const Correlation<T>& q, const Segment* s, int count) {
     }
   }
   // Not unrolled in v: the tile goes through memory, so that the code stays small.
-  alignas(64) T sums[R * NV * L];
+  alignas(64) T sums[(R * NV + 1) * L];  // pieces read past their end
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) store(sums + (v * R + i) * L, acc[i][v]);
   }
   for (int v = 0; v < count; ++v) {
-    T* y = q.y + s[v].out;
-    const T* t = sums + v * R * L;
-    if (q.step != 1) {
-      for (int i = 0; i < R; ++i) store_strided(t + i * L, y + i * q.plane, q.step, s[v].len);
-    } else if (s[v].len == L) {
+    for (int p = 0; p < s[v].pieces; ++p) {
+      const Piece& piece = s[v].piece[p];
+      T* y = q.y + piece.out;
+      const T* t = sums + v * R * L + piece.from;
+      if (q.step != 1) {
+        for (int i = 0; i < R; ++i) store_strided(t + i * L, y + i * q.plane, q.step, piece.len);
+      } else if (piece.len == L) {
 #pragma GCC unroll 16
-      for (int i = 0; i < R; ++i) store(y + i * q.plane, load(t + i * L));
-    } else {
+        for (int i = 0; i < R; ++i) store(y + i * q.plane, load(t + i * L));
+      } else {
 #pragma GCC unroll 16
-      for (int i = 0; i < R; ++i) store_partial(y + i * q.plane, load(t + i * L), s[v].len);
+        for (int i = 0; i < R; ++i) store_partial(y + i * q.plane, load(t + i * L), piece.len);
+      }
     }
   }
 }

@@ -51,19 +51,12 @@ struct Prepared {
         copy_row(row + low[2], from);
         return;
       }
-      int64_t done = 0;  // elements of the row that the vectors have split
       if (phases == 2) {
-        T* even = row + low[2] % 2 * phase_len() + low[2] / 2;
-        T* odd = row + (low[2] + 1) % 2 * phase_len() + (low[2] + 1) / 2;
-        for (; done + 2 * kLanes<T> <= size[2]; done += 2 * kLanes<T>) {
-          Vec<T> x, y;
-          deinterleave(from + done, x, y);
-          store(even + done / 2, x);
-          store(odd + done / 2, y);
-        }
+        split_row(from, row);
+        return;
       }
       for_phases(row, [&](T* out, int64_t first, int64_t count) {
-        for (int64_t o = done / phases; o < count; ++o) out[o] = from[first + o * phases];
+        for (int64_t o = 0; o < count; ++o) out[o] = from[first + o * phases];
       });
     });
   }
@@ -73,6 +66,10 @@ struct Prepared {
       T* to = dst + offset;
       if (phases == 1) {
         copy_row(to, row + low[2]);
+        return;
+      }
+      if (phases == 2) {
+        join_row(row, to);
         return;
       }
       for_phases(row, [&](const T* in, int64_t first, int64_t count) {
@@ -102,6 +99,46 @@ struct Prepared {
     }
   }
   template <class T>
+  void split_row(const T* src, T* row) const {
+    constexpr int L = kLanes<T>;
+    T* even = row + low[2] % 2 * phase_len() + low[2] / 2;
+    T* odd = row + (low[2] + 1) % 2 * phase_len() + (low[2] + 1) / 2;
+    int64_t i = 0;
+    for (; i + 2 * L <= size[2]; i += 2 * L) {
+      Vec<T> x = load(src + i), y = load(src + i + L);
+      deinterleave<T>(x, y);
+      store(even + i / 2, x);
+      store(odd + i / 2, y);
+    }
+    if (const int left = static_cast<int>(size[2] - i)) {
+      Vec<T> x = left < L ? load_partial(src + i, left) : load(src + i);
+      Vec<T> y = left > L ? load_partial(src + i + L, left - L) : Vec<T>{};
+      deinterleave<T>(x, y);
+      store_partial(even + i / 2, x, (left + 1) / 2);
+      store_partial(odd + i / 2, y, left / 2);
+    }
+  }
+  template <class T>
+  void join_row(const T* row, T* dst) const {
+    constexpr int L = kLanes<T>;
+    const T* even = row + low[2] % 2 * phase_len() + low[2] / 2;
+    const T* odd = row + (low[2] + 1) % 2 * phase_len() + (low[2] + 1) / 2;
+    int64_t i = 0;
+    for (; i + 2 * L <= size[2]; i += 2 * L) {
+      Vec<T> x = load(even + i / 2), y = load(odd + i / 2);
+      interleave<T>(x, y);
+      store(dst + i, x);
+      store(dst + i + L, y);
+    }
+    if (const int left = static_cast<int>(size[2] - i)) {
+      Vec<T> x = load_partial(even + i / 2, (left + 1) / 2);
+      Vec<T> y = load_partial(odd + i / 2, left / 2);
+      interleave<T>(x, y);
+      store_partial(dst + i, x, left < L ? left : L);
+      if (left > L) store_partial(dst + i + L, y, left - L);
+    }
+  }
+  template <class T>
   void copy_row(T* dst, const T* src) const {
     constexpr int L = kLanes<T>;
     int64_t i = 0;
@@ -113,11 +150,18 @@ struct Prepared {
   }
 };
 
-// One vector of output positions: neighbours in a row of the output.
+// One vector of output positions, neighbours in the prepared input. It may run over the end of an
+// output row into the next one; what lies between two rows is computed in vain and not stored.
+inline constexpr int kMaxPieces = 4;
+struct Piece {
+  int64_t out;   // offset in the output plane
+  int32_t from;  // first lane
+  int32_t len;
+};
 struct Segment {
-  int64_t in;   // offset of the first position in the prepared input plane
-  int64_t out;  // and in the output plane
-  int32_t len;  // positions to store
+  int64_t in;  // offset of the first position in the prepared input plane
+  int32_t pieces;
+  Piece piece[kMaxPieces];
 };
 
 // The outputs of one pass: an extent, and how input and output advance along it.
@@ -127,15 +171,48 @@ struct Grid {
   int64_t out_base = 0, out_step[3];
 
   int64_t rows() const { return size[0] * size[1]; }
-  // Segments of `lanes` positions; the last of a row moves back to be full where the row allows.
+  int64_t in_at(int64_t d, int64_t h) const { return in_base + d * in_step[0] + h * in_step[1]; }
+  int64_t out_at(int64_t d, int64_t h) const {
+    return out_base + d * out_step[0] + h * out_step[1];
+  }
+
+  // Two ways to cut the grid into segments of `lanes` positions: row by row, the last of a row
+  // moved back to be full where the row allows; or flat over all rows of a depth, gaps included.
   int64_t per_row(int64_t lanes) const { return ceil_div(size[2], lanes); }
+  int64_t per_depth(int64_t lanes) const {
+    return ceil_div((size[1] - 1) * in_step[1] + size[2], lanes);
+  }
+  bool is_flat(int64_t lanes) const {
+    const bool fits = (lanes - 1) / in_step[1] + 2 <= kMaxPieces;
+    return fits && per_depth(lanes) * 21 < per_row(lanes) * size[1] * 20;
+  }
+  int64_t segments(int64_t lanes) const {
+    return volume(size) == 0 ? 0
+           : is_flat(lanes)  ? size[0] * per_depth(lanes)
+                             : rows() * per_row(lanes);
+  }
   Segment segment(int64_t i, int64_t lanes) const {
+    if (is_flat(lanes)) {
+      const int64_t d = i / per_depth(lanes), first = i % per_depth(lanes) * lanes;
+      Segment s{in_at(d, 0) + first, 0, {}};
+      for (int64_t h = first / in_step[1]; h < size[1]; ++h) {
+        const int64_t start = max_of(first, h * in_step[1]);
+        const int64_t end = min_of(first + lanes, h * in_step[1] + size[2]);
+        if (start >= first + lanes) break;
+        if (start >= end) continue;
+        s.piece[s.pieces++] = {out_at(d, h) + (start - h * in_step[1]) * out_step[2],
+                               static_cast<int32_t>(start - first),
+                               static_cast<int32_t>(end - start)};
+      }
+      return s;
+    }
     const int64_t row = i / per_row(lanes), d = row / size[1], h = row % size[1];
     int64_t w = i % per_row(lanes) * lanes;
     if (size[2] >= lanes) w = min_of(w, size[2] - lanes);
-    return {in_base + d * in_step[0] + h * in_step[1] + w,
-            out_base + d * out_step[0] + h * out_step[1] + w * out_step[2],
-            static_cast<int32_t>(min_of(lanes, size[2] - w))};
+    return {
+        in_at(d, h) + w,
+        1,
+        {{out_at(d, h) + w * out_step[2], 0, static_cast<int32_t>(min_of(lanes, size[2] - w))}}};
   }
 };
 

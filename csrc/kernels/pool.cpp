@@ -171,7 +171,7 @@ void average(const Context& ctx, const PoolArgs& args, const void* source, void*
   }
   const AvgVectors<T> kernel{g, grid, tap_count, taps.get(), columns.get()};
   for_planes(ctx, g.planes, out * tap_count, [&](int64_t first, int64_t last) {
-    const bool copies = Backward || !prepared.is_source() || g.out[2] < L;
+    const bool copies = Backward || !prepared.is_source() || g.out[2] % L != 0;
     const Scratch<T> scratch(ctx, copies ? prepared.plane() + L : 0);
     if (!Backward && copies) prepared.clear(scratch.get(), 1);
     for (int64_t p = first; p < last; ++p) {

@@ -23,45 +23,51 @@ struct AvgVectors {
   const int64_t* taps;
   const T* columns;  // counted() per output column, and a vector of ones behind
 
-  // The divisors of `lanes` outputs from `column` on, in one row.
-  PYCORE_INLINE Vec<T> divisors(int64_t row, int64_t column) const {
-    if (g.divisor) return splat<T>(static_cast<T>(g.divisor));
-    const int64_t d = row / g.out[1], h = row % g.out[1];
-    return load(columns + column) * static_cast<T>(counted(g, 0, d) * counted(g, 1, h));
+  // Calls f(offset of the prepared row, output row, the divisor's part of depth and height).
+  template <class F>
+  void for_rows(const F& f) const {
+    for (int64_t d = 0, row = 0; d < g.out[0]; ++d) {
+      for (int64_t h = 0; h < g.out[1]; ++h, ++row) {
+        f(d * grid.in_step[0] + h * grid.in_step[1], row * g.out[2],
+          static_cast<T>(counted(g, 0, d) * counted(g, 1, h)));
+      }
+    }
+  }
+  PYCORE_INLINE Vec<T> divisors(T rest, int64_t column) const {
+    return g.divisor ? splat<T>(static_cast<T>(g.divisor)) : load(columns + column) * rest;
   }
 
   void forward(const T* x, T* y) const {
     constexpr int L = kLanes<T>;
-    const int64_t per_row = grid.per_row(L), total = grid.rows() * per_row;
-    for (int64_t i = 0; i < total; ++i) {
-      const Segment s = grid.segment(i, L);
-      Vec<T> sum{};
-      for (int64_t t = 0; t < tap_count; ++t) sum += load(x + s.in + taps[t]);
-      const int64_t row = i / per_row;
-      sum = sum / divisors(row, s.out - row * g.out[2]);
-      if (s.len == L) {
-        store(y + s.out, sum);
-      } else {
-        store_partial(y + s.out, sum, s.len);
+    for_rows([&](int64_t in, int64_t out, T rest) {
+      for (int64_t c = 0; c < g.out[2]; c += L) {
+        const int n = static_cast<int>(min_of(L, g.out[2] - c));
+        Vec<T> sum{};
+        for (int64_t t = 0; t < tap_count; ++t) sum += load(x + in + c + taps[t]);
+        sum = sum / divisors(rest, c);
+        if (n == L) {
+          store(y + out + c, sum);
+        } else {
+          store_partial(y + out + c, sum, n);
+        }
       }
-    }
+    });
   }
 
-  // Adds every output's share to the prepared plane dx; segments must not overlap here.
+  // Adds every output's share to the prepared plane dx.
   void backward(const T* gy, T* dx) const {
     constexpr int L = kLanes<T>;
-    for (int64_t row = 0; row < grid.rows(); ++row) {
-      const int64_t in =
-          row / grid.size[1] * grid.in_step[0] + row % grid.size[1] * grid.in_step[1];
-      for (int64_t w = 0; w < g.out[2]; w += L) {
-        const int n = static_cast<int>(min_of(L, g.out[2] - w));
-        const Vec<T> share = load_partial(gy + row * g.out[2] + w, n) / divisors(row, w);
+    for_rows([&](int64_t in, int64_t out, T rest) {
+      for (int64_t c = 0; c < g.out[2]; c += L) {
+        const int n = static_cast<int>(min_of(L, g.out[2] - c));
+        const Vec<T> gv = n == L ? load(gy + out + c) : load_partial(gy + out + c, n);
+        const Vec<T> share = gv / divisors(rest, c);
         for (int64_t t = 0; t < tap_count; ++t) {
-          T* p = dx + in + w + taps[t];
+          T* p = dx + in + c + taps[t];
           store(p, load(p) + share);  // lanes beyond n add zero
         }
       }
-    }
+    });
   }
 };
 

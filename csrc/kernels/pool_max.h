@@ -92,37 +92,47 @@ struct MaxVectors {
   void run(const T* x, T* y, int64_t* indices) const {
     constexpr int L = kLanes<T>;
     using I = typename LaneInt<T>::type;
-    const int64_t per_row = grid.per_row(L), total = grid.rows() * per_row;
-    for (int64_t i = 0; i < total; ++i) {
-      const Segment s = grid.segment(i, L);
-      const T* in = x + s.in;
-      Vec<T> best = splat<T>(loser<T, Min>());
-      Index where{}, base{};
+    for (int64_t row = 0, d = 0, h = 0; row < grid.rows(); ++row) {
+      const T* in = x + d * grid.in_step[0] + h * grid.in_step[1];
+      T* out = y + row * g.out[2];
+      I valid = 0, corner = 0;  // row offsets of the first valid and of the first position
       if constexpr (Indices) {
-        const int64_t row = i / per_row, d = row / g.out[1], h = row % g.out[1];
-        const int64_t column = s.out - row * g.out[2];
-        const Span sd = window(g, 0, d), sh = window(g, 1, h);
-        where = load(first + column) + static_cast<I>((sd.start * g.in[1] + sh.start) * g.in[2]);
-        base = load(start + column) +
-               static_cast<I>(
-                   ((d * g.stride[0] - g.pad[0]) * g.in[1] + h * g.stride[1] - g.pad[1]) * g.in[2]);
+        valid = static_cast<I>((window(g, 0, d).start * g.in[1] + window(g, 1, h).start) * g.in[2]);
+        corner = static_cast<I>(
+            ((d * g.stride[0] - g.pad[0]) * g.in[1] + h * g.stride[1] - g.pad[1]) * g.in[2]);
       }
-      for (int64_t t = 0; t < tap_count; ++t) {
-        const Vec<T> v = load(in + taps[t]);
-        const Mask<T> wins = (Min ? v < best : v > best) | (v != v);
-        best = select<T>(wins, v, best);
-        if constexpr (Indices) where = wins ? base + static_cast<I>(offsets[t]) : where;
+      for (int64_t c = 0; c < g.out[2]; c += L) {
+        const int n = static_cast<int>(min_of(L, g.out[2] - c));
+        if (n < L && g.out[2] >= L) c = g.out[2] - L;  // a full vector at the row's end
+        Vec<T> best = splat<T>(loser<T, Min>());
+        Index where{}, base{};
+        if constexpr (Indices) {
+          where = load(first + c) + valid;
+          base = load(start + c) + corner;
+        }
+        for (int64_t t = 0; t < tap_count; ++t) {
+          const Vec<T> v = load(in + c + taps[t]);
+          const Mask<T> wins = (Min ? v < best : v > best) | (v != v);
+          best = select<T>(wins, v, best);
+          if constexpr (Indices) where = wins ? base + static_cast<I>(offsets[t]) : where;
+        }
+        if (n == L || g.out[2] >= L) {
+          store(out + c, best);
+          if constexpr (Indices) {
+            alignas(64) I lanes[L];
+            store(lanes, where);
+            for (int l = 0; l < L; ++l) indices[row * g.out[2] + c + l] = lanes[l];
+          }
+        } else {
+          store_partial(out + c, best, n);
+          if constexpr (Indices) {
+            alignas(64) I lanes[L];
+            store(lanes, where);
+            for (int l = 0; l < n; ++l) indices[row * g.out[2] + c + l] = lanes[l];
+          }
+        }
       }
-      if (s.len == L) {
-        store(y + s.out, best);
-      } else {
-        store_partial(y + s.out, best, s.len);
-      }
-      if constexpr (Indices) {
-        alignas(64) I lanes[L];
-        store(lanes, where);
-        for (int l = 0; l < s.len; ++l) indices[s.out + l] = lanes[l];
-      }
+      if (++h == g.out[1]) h = 0, ++d;
     }
   }
 };

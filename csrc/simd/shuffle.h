@@ -42,13 +42,24 @@ template <class T, int Odd, int... I>
 PYCORE_INLINE Vec<T> every_second(Vec<T> x, Vec<T> y, Lanes<I...>) {
   return __builtin_shufflevector(x, y, (2 * I + Odd)...);
 }
-// Splits 2 * kLanes elements into the even and the odd ones, and back.
+// Splits two vectors end to end into their even and their odd elements, and puts them back.
 template <class T>
-PYCORE_INLINE void deinterleave(const T* p, Vec<T>& even, Vec<T>& odd) {
+PYCORE_INLINE void deinterleave(Vec<T>& x, Vec<T>& y) {
   using All = typename MakeLanes<kLanes<T>>::type;
-  const Vec<T> x = load(p), y = load(p + kLanes<T>);
-  even = every_second<T, 0>(x, y, All{});
-  odd = every_second<T, 1>(x, y, All{});
+  const Vec<T> even = every_second<T, 0>(x, y, All{});
+  y = every_second<T, 1>(x, y, All{});
+  x = even;
+}
+template <class T, int From, int... I>
+PYCORE_INLINE Vec<T> alternate(Vec<T> even, Vec<T> odd, Lanes<I...>) {
+  return __builtin_shufflevector(even, odd, (From + I / 2 + (I % 2) * kLanes<T>)...);
+}
+template <class T>
+PYCORE_INLINE void interleave(Vec<T>& even, Vec<T>& odd) {
+  using All = typename MakeLanes<kLanes<T>>::type;
+  const Vec<T> x = alternate<T, 0>(even, odd, All{});
+  odd = alternate<T, kLanes<T> / 2>(even, odd, All{});
+  even = x;
 }
 
 // Transposes the square block of kLanes vectors in place.
