@@ -19,11 +19,8 @@ Tensor = _C.Tensor
 def _typename(value: Any) -> str:
     """The name of a value's type as error texts show it: `builtins` is left away."""
     if isinstance(value, Tensor):
-        return value.type() if type(value) is Tensor else _qualified(type(value))
-    return _qualified(type(value))
-
-
-def _qualified(cls: type) -> str:
+        return value.type()
+    cls = type(value)
     module = cls.__module__
     return cls.__qualname__ if module in ("builtins", None) else f"{module}.{cls.__qualname__}"
 
