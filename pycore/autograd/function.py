@@ -180,9 +180,19 @@ class Function:
         cls._context_class = type(f"{cls.__name__}Backward", (FunctionCtx,), {})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        import warnings
+
+        warnings.warn(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all "
+            "static, so you should invoke them on the class itself.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(
-            f"{type(self).__name__} should not be instantiated. Methods on autograd functions are "
-            "all static, so you should invoke them on the class itself, through apply()."
+            "Legacy autograd function with non-static forward method is deprecated. "
+            f"Make forward and backward static and call {type(self).__name__}.apply(...)."
         )
 
     @staticmethod
