@@ -135,15 +135,20 @@ std::pair<int64_t, int64_t> representable_range(int64_t from, int64_t to) {
 }
 
 void fill_permutation(Generator& generator, int64_t* out, int64_t n) {
-  std::iota(out, out + n, int64_t{0});
   const std::lock_guard lock(generator.mutex());
-  // Fisher and Yates from the front; the bias of a 32-bit draw is kept below 5 % of one place.
-  const bool narrow = n < std::numeric_limits<uint32_t>::max() / 20;
-  for (int64_t i = 0; i < n - 1; ++i) {
-    const auto left = static_cast<uint64_t>(n - i);
-    const uint64_t pick =
-        narrow ? generator.random() % static_cast<uint32_t>(left) : generator.random64() % left;
-    std::swap(out[i], out[i + static_cast<int64_t>(pick)]);
+  if (n < std::numeric_limits<uint32_t>::max() / 20) {
+    // Fisher and Yates from the front; 32 bits suffice while the bias stays below 5 % of one place.
+    std::iota(out, out + n, int64_t{0});
+    for (int64_t i = 0; i < n - 1; ++i) {
+      std::swap(out[i], out[i + generator.random() % static_cast<uint32_t>(n - i)]);
+    }
+  } else {
+    // The inside-out form, which fills while it shuffles.
+    for (int64_t i = 0; i < n; ++i) {
+      const auto pick = static_cast<int64_t>(generator.random64() % static_cast<uint64_t>(i + 1));
+      out[i] = out[pick];
+      out[pick] = i;
+    }
   }
 }
 
