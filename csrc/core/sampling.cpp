@@ -242,7 +242,7 @@ void fill_poisson(Generator& generator, T* out, const T* rate, int64_t n) {
   template void fill_random<T>(Generator&, T*, int64_t);                                    \
   template int64_t greatest_random<T>();                                                    \
   template void fill_bernoulli<T>(Generator&, T*, int64_t, double);                         \
-  template void fill_bernoulli<T>(Generator&, T*, int64_t, double, T);                        \
+  template void fill_bernoulli<T>(Generator&, T*, int64_t, double, T);                      \
   template void fill_bernoulli_each<T, float>(Generator&, T*, const float*, int64_t);       \
   template void fill_bernoulli_each<T, double>(Generator&, T*, const double*, int64_t);     \
   template void fill_bernoulli_each<T, Half>(Generator&, T*, const Half*, int64_t);         \
