@@ -242,9 +242,7 @@ def _suffixes(tensor: Any) -> list[str]:
         suffixes.append(f"dtype={tensor.dtype}")
     try:
         node = tensor.grad_fn
-        node_name = None if node is None else type(node).__name__
-        if node_name == "CppFunction":
-            node_name = node.name().rsplit("::", 1)[-1]
+        node_name = None if node is None else node.name().rsplit("::", 1)[-1]
     except RuntimeError:
         # A view whose base was changed behind autograd's back has no valid node, but must print.
         node_name = "Invalid"

@@ -283,11 +283,9 @@ def _prepare_outputs(
                 raise RuntimeError(
                     "a leaf Variable that requires grad is being used in an in-place operation."
                 )
-        elif is_input and not is_dirty:
-            # The caller keeps the input's own history; the output is another tensor on its memory.
-            alias = out.view_as(out) if differentiable or not out.requires_grad else out.detach()
-            outputs[i] = alias
-        elif not differentiable and out.requires_grad:
+        elif not is_dirty and (is_input or out.requires_grad or out._base is not None):
+            # An input, or a view of one, keeps the history it has: the output becomes another
+            # tensor on the same memory.
             outputs[i] = out.detach()
         flags.append(differentiable)
     return flags
