@@ -61,9 +61,9 @@ struct Truth {
   static Acc combine(Acc a, Acc b, const double*) { return kAll ? a & b : a | b; }
   static Acc row(const T* p, int64_t n, int64_t, const double*) {
     for (int64_t i = 0; i < n;) {  // stop early, but a block at a time
-      bool hit = false;
-      for (const int64_t end = smaller(n, i + 1024); i < end; ++i) hit |= (p[i] != 0) != kAll;
-      if (hit) return !kAll;
+      uint32_t hits = 0;
+      for (const int64_t end = smaller(n, i + 1024); i < end; ++i) hits += (p[i] != 0) != kAll;
+      if (hits != 0) return !kAll;
     }
     return kAll;
   }

@@ -6,54 +6,11 @@
 #include <math.h>
 
 #include "kernels/reduce_driver.h"
+#include "kernels/rows.h"
 #include "simd/power.h"
 
 namespace pycore::kernels {
 namespace {
-
-namespace v = simd;
-
-template <class T>
-PYCORE_INLINE T* typed(void* p) {
-  return static_cast<T*>(p);
-}
-
-// Lanes from n on are replaced by `fill`.
-template <class T>
-PYCORE_INLINE v::Vec<T> load_filled(const T* p, int64_t n, T fill) {
-  if (n >= v::kLanes<T>) return v::load<T>(p);
-  v::Mask<T> lane{};
-  for (int i = 0; i < v::kLanes<T>; ++i) lane[i] = i;
-  const auto limit = static_cast<typename v::LaneInt<T>::type>(n);
-  return v::select<T>(lane < limit, v::load_partial<T>(p, static_cast<int>(n)), v::splat<T>(fill));
-}
-template <class T>
-PYCORE_INLINE v::Vec<T> load_upto(const T* p, int64_t n) {
-  if (n >= v::kLanes<T>) return v::load<T>(p);
-  return n > 0 ? v::load_partial<T>(p, static_cast<int>(n)) : v::Vec<T>{};
-}
-
-// Sum of map(x, i) over n contiguous elements; `zero` is an x that map sends to 0.
-template <class T, class Map>
-PYCORE_INLINE T sum_row(const T* p, int64_t n, T zero, Map map) {
-  constexpr int kL = v::kLanes<T>;
-  v::Vec<T> total{};
-  while (n >= 4 * kL) {
-    v::Vec<T> a{}, b{}, c{}, d{};
-    int64_t steps = n / (4 * kL);
-    if (steps > 32) steps = 32;
-    n -= steps * 4 * kL;
-    for (; steps > 0; --steps, p += 4 * kL) {
-      a += map(v::load<T>(p));
-      b += map(v::load<T>(p + kL));
-      c += map(v::load<T>(p + 2 * kL));
-      d += map(v::load<T>(p + 3 * kL));
-    }
-    total += (a + b) + (c + d);
-  }
-  for (; n > 0; n -= kL, p += kL) total += map(load_filled<T>(p, n, zero));
-  return v::sum_lanes<T>(total);
-}
 
 // Calls body(k-th vector's offset, lanes) over the columns, four registers at a time where
 // possible.
@@ -83,13 +40,6 @@ PYCORE_INLINE void sum_columns(const T* p, int64_t rows, int64_t stride, int lan
     for (int k = 0; k < kRegisters; ++k) total[k] += acc[k];
   }
 }
-template <class T, class Out>
-PYCORE_INLINE void store_lanes(v::Vec<T> x, int lanes, Out* out) {
-  T values[v::kLanes<T>];
-  v::store<T>(values, x);
-  for (int i = 0; i < lanes; ++i) out[i] = values[i];
-}
-
 // ---- sums of a function of x ----
 
 template <class T, class Map>

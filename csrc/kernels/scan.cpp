@@ -1,9 +1,151 @@
-// Stub until the kernels land.
+// Running sums, products, extremes and log-sums along an axis. Must not know tensors.
 #include "kernels/scan.h"
 
+#include <math.h>
+
+#include "simd/vec.h"
+
 namespace pycore::kernels::PYCORE_ISA {
+namespace {
+
+// Op: start(x) -> State, step(State, x) -> State, value(State) -> T. Steps run in order; sums carry
+// double.
+template <class Op>
+void scan(const Context& ctx, const void* in, void* out, int64_t* indices, int64_t outer, int64_t n,
+          int64_t inner) {
+  using T = typename Op::In;
+  using State = typename Op::State;
+  const T* source = static_cast<const T*>(in);
+  T* target = static_cast<T*>(out);
+  if (n == 0 || inner == 0) return;
+  constexpr int64_t kColumns = 64;
+  const int64_t blocks = (inner + kColumns - 1) / kColumns;
+  const int64_t unit = n * (inner < kColumns ? inner : kColumns);
+  const int64_t per_task = unit < 16384 ? 16384 / unit : 1;
+  const int64_t units = outer * blocks;
+  run_tasks(ctx, (units + per_task - 1) / per_task, [&](int64_t task) {
+    const int64_t end = (task + 1) * per_task < units ? (task + 1) * per_task : units;
+    for (int64_t u = task * per_task; u < end; ++u) {
+      const int64_t first = u % blocks * kColumns;
+      const int64_t cols = inner - first < kColumns ? inner - first : kColumns;
+      const int64_t offset = u / blocks * n * inner + first;
+      if (inner == 1) {
+        State s = Op::start(source[offset]);
+        for (int64_t i = 0; i < n; ++i) {
+          if (i > 0) s = Op::step(s, source[offset + i], i);
+          target[offset + i] = Op::value(s);
+          if constexpr (Op::has_index) indices[offset + i] = s.index;
+        }
+        continue;
+      }
+      State state[kColumns];
+      for (int64_t j = 0; j < cols; ++j) state[j] = Op::start(source[offset + j]);
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t row = offset + i * inner;
+        for (int64_t j = 0; j < cols; ++j) {
+          if (i > 0) state[j] = Op::step(state[j], source[row + j], i);
+          target[row + j] = Op::value(state[j]);
+          if constexpr (Op::has_index) indices[row + j] = state[j].index;
+        }
+      }
+    }
+  });
+}
+
+template <class T>
+struct Wide {
+  using type = T;
+};
+template <>
+struct Wide<float> {
+  using type = double;
+};
+template <>
+struct Wide<int64_t> {
+  using type = uint64_t;
+};
+
+template <class T>
+struct CumSum {
+  using In = T;
+  using State = typename Wide<T>::type;
+  static constexpr bool has_index = false;
+  static State start(T x) { return static_cast<State>(x); }
+  static State step(State s, T x, int64_t) { return s + static_cast<State>(x); }
+  static T value(State s) { return static_cast<T>(s); }
+};
+template <class T>
+struct CumProd {
+  using In = T;
+  using State = typename Wide<T>::type;
+  static constexpr bool has_index = false;
+  static State start(T x) { return static_cast<State>(x); }
+  static State step(State s, T x, int64_t) { return s * static_cast<State>(x); }
+  static T value(State s) { return static_cast<T>(s); }
+};
+template <class T, bool kMax>
+struct CumExtreme {
+  using In = T;
+  struct State {
+    T best;
+    int64_t index;
+  };
+  static constexpr bool has_index = true;
+  static State start(T x) { return {x, 0}; }
+  static State step(State s, T x, int64_t i) {
+    if (x != x || (s.best == s.best && (kMax ? x >= s.best : x <= s.best))) return {x, i};
+    return s;
+  }
+  static T value(const State& s) { return s.best; }
+};
+template <class T>
+struct LogCumSumExp {
+  using In = T;
+  using State = double;
+  static constexpr bool has_index = false;
+  static State start(T x) { return static_cast<double>(x); }
+  static State step(State s, T x, int64_t) {
+    const double y = static_cast<double>(x);
+    if (s != s || y != y) return s + y;
+    const double high = s > y ? s : y, low = s > y ? y : s;
+    if (high == low && isinf(high)) return high;
+    return high + log1p(::exp(low - high));
+  }
+  static T value(State s) { return static_cast<T>(s); }
+};
+
+template <class T>
+constexpr void set_extremes(ScanKernels& k, DType dtype) {
+  k.cummax[static_cast<int>(dtype)] = scan<CumExtreme<T, true>>;
+  k.cummin[static_cast<int>(dtype)] = scan<CumExtreme<T, false>>;
+}
+
+constexpr ScanKernels make_kernels() {
+  ScanKernels k{};
+  constexpr int kF32 = static_cast<int>(DType::float32), kF64 = static_cast<int>(DType::float64);
+  constexpr int kI64 = static_cast<int>(DType::int64);
+  k.cumsum[kF32] = scan<CumSum<float>>;
+  k.cumsum[kF64] = scan<CumSum<double>>;
+  k.cumsum[kI64] = scan<CumSum<int64_t>>;
+  k.cumprod[kF32] = scan<CumProd<float>>;
+  k.cumprod[kF64] = scan<CumProd<double>>;
+  k.cumprod[kI64] = scan<CumProd<int64_t>>;
+  k.logcumsumexp[kF32] = scan<LogCumSumExp<float>>;
+  k.logcumsumexp[kF64] = scan<LogCumSumExp<double>>;
+  set_extremes<uint8_t>(k, DType::uint8);
+  set_extremes<int8_t>(k, DType::int8);
+  set_extremes<int16_t>(k, DType::int16);
+  set_extremes<int32_t>(k, DType::int32);
+  set_extremes<int64_t>(k, DType::int64);
+  set_extremes<float>(k, DType::float32);
+  set_extremes<double>(k, DType::float64);
+  set_extremes<uint8_t>(k, DType::bool_);
+  return k;
+}
+
+}  // namespace
 
 extern const ScanKernels scan_kernels;
-const ScanKernels scan_kernels = {};
+constinit const ScanKernels scan_kernels = make_kernels();
 
 }  // namespace pycore::kernels::PYCORE_ISA

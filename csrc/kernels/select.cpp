@@ -1,9 +1,127 @@
-// Stub until the kernels land.
+// Element-wise functions of three operands. Must not know tensors.
 #include "kernels/select.h"
 
+#include "simd/vec.h"
+
 namespace pycore::kernels::PYCORE_ISA {
+namespace {
+
+namespace v = simd;
+using simd::Vec;
+
+inline constexpr int64_t kBlock = 512;
+
+template <class T>
+inline const T* stage(const T* in, int64_t stride, T* buffer, int64_t n) {
+  if (stride == 1) return in;
+  for (int64_t i = 0; i < n; ++i) buffer[i] = in[i * stride];
+  return buffer;
+}
+
+// T is an unsigned integer of the element's size.
+template <class T>
+void where(const uint8_t* cond, const void* a, const void* b, void* out, int64_t n, int64_t sc,
+           int64_t sa, int64_t sb, int64_t so) {
+  const T* pa = static_cast<const T*>(a);
+  const T* pb = static_cast<const T*>(b);
+  T* po = static_cast<T*>(out);
+  if (sc == 1 && sa == 1 && sb == 1 && so == 1) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) po[i] = cond[i] != 0 ? pa[i] : pb[i];
+  } else if (sc == 1 && sa == 0 && sb == 1 && so == 1 && n > 0) {  // masked_fill
+    const T value = *pa;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) po[i] = cond[i] != 0 ? value : pb[i];
+  } else {
+    for (int64_t i = 0; i < n; ++i) po[i * so] = cond[i * sc] != 0 ? pa[i * sa] : pb[i * sb];
+  }
+}
+
+struct addcmul_op {
+  template <class T>
+  static PYCORE_INLINE Vec<T> run(Vec<T> a, Vec<T> b, Vec<T> c, T p) {
+    return a + p * b * c;
+  }
+};
+struct addcdiv_op {
+  template <class T>
+  static PYCORE_INLINE Vec<T> run(Vec<T> a, Vec<T> b, Vec<T> c, T p) {
+    return a + p * b / c;
+  }
+};
+// From the nearer end, so that both ends are met exactly.
+struct lerp_op {
+  template <class T>
+  static PYCORE_INLINE Vec<T> run(Vec<T> a, Vec<T> b, Vec<T> c, T) {
+    const Vec<T> d = b - a;
+    return v::select<T>(v::abs<T>(c) < T(0.5), a + c * d, b - d * (T(1) - c));
+  }
+};
+struct clamp_op {
+  template <class T>
+  static PYCORE_INLINE Vec<T> run(Vec<T> a, Vec<T> b, Vec<T> c, T) {
+    // NaN in any of the three wins.
+    Vec<T> r = v::select<T>(b != b, b, v::max<T>(b, a));
+    return v::select<T>((c != c) & (r == r), c, v::min<T>(c, r));
+  }
+};
+
+template <class Op, class T>
+void ternary(const void* a, const void* b, const void* c, void* out, int64_t n, int64_t sa,
+             int64_t sb, int64_t sc, int64_t so, const double* params) {
+  const T* pa = static_cast<const T*>(a);
+  const T* pb = static_cast<const T*>(b);
+  const T* pc = static_cast<const T*>(c);
+  T* po = static_cast<T*>(out);
+  if (sa != 1 || sb != 1 || sc != 1 || so != 1) {
+    T block_a[kBlock], block_b[kBlock], block_c[kBlock], block_out[kBlock];
+    for (int64_t i = 0; i < n; i += kBlock) {
+      const int64_t m = n - i < kBlock ? n - i : kBlock;
+      T* target = so == 1 ? po + i : block_out;
+      ternary<Op, T>(stage(pa + i * sa, sa, block_a, m), stage(pb + i * sb, sb, block_b, m),
+                     stage(pc + i * sc, sc, block_c, m), target, m, 1, 1, 1, 1, params);
+      if (so != 1)
+        for (int64_t j = 0; j < m; ++j) po[(i + j) * so] = block_out[j];
+    }
+    return;
+  }
+  const T p = params != nullptr ? static_cast<T>(params[0]) : T(0);
+  constexpr int kStep = v::kLanes<T>;
+  for (int64_t i = 0; i < n; i += kStep) {
+    if (__builtin_expect(n - i >= kStep, 1)) {
+      v::store<T>(po + i, Op::template run<T>(v::load<T>(pa + i), v::load<T>(pb + i),
+                                              v::load<T>(pc + i), p));
+    } else {
+      const int tail = static_cast<int>(n - i);
+      v::store_partial<T>(
+          po + i,
+          Op::template run<T>(v::load_partial<T>(pa + i, tail), v::load_partial<T>(pb + i, tail),
+                              v::load_partial<T>(pc + i, tail), p),
+          tail);
+    }
+  }
+}
+
+constexpr SelectKernels make_kernels() {
+  SelectKernels k{};
+  k.where[0] = where<uint8_t>;
+  k.where[1] = where<uint16_t>;
+  k.where[2] = where<uint32_t>;
+  k.where[3] = where<uint64_t>;
+#define BOTH(name)                                                               \
+  k.ternary[static_cast<int>(Ternary::name)][static_cast<int>(DType::float32)] = \
+      ternary<name##_op, float>;                                                 \
+  k.ternary[static_cast<int>(Ternary::name)][static_cast<int>(DType::float64)] = \
+      ternary<name##_op, double>;
+  BOTH(addcmul)
+  BOTH(addcdiv) BOTH(lerp) BOTH(clamp)
+#undef BOTH
+      return k;
+}
+
+}  // namespace
 
 extern const SelectKernels select_kernels;
-const SelectKernels select_kernels = {};
+constinit const SelectKernels select_kernels = make_kernels();
 
 }  // namespace pycore::kernels::PYCORE_ISA
