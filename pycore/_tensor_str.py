@@ -5,6 +5,8 @@ Uses only methods that tensors have in public, and reads no more of a big tensor
 
 from __future__ import annotations
 
+import sys
+
 import math
 
 TYPE_CHECKING = False
@@ -275,8 +277,10 @@ def tensor_str(self: Any, *, tensor_contents: str | None = None) -> str:
         'tensor([1., 1.], dtype=pycore.float64)'
     """
     from . import Tensor
-    from .nn.parameter import Parameter
 
+    # Without the nn package nobody can have made a Parameter.
+    parameters = sys.modules.get("pycore.nn.parameter")
+    Parameter = parameters.Parameter if parameters else Tensor
     plain = type(self) in (Tensor, Parameter)
     prefix = "tensor(" if plain else f"{type(self).__name__}("
     indent = len(prefix)

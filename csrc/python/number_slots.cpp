@@ -79,6 +79,11 @@ PyObject* unary(PyObject* a) {
   return run_unary(op_named<name>(), a);
   PC_PYTHON_CATCH(nullptr)
 }
+// The only slot whose operator takes no numbers.
+PyObject* matrix_product(PyObject* a, PyObject* b) {
+  if (!is_tensor(a) || !is_tensor(b)) Py_RETURN_NOTIMPLEMENTED;
+  return binary<"matmul">(a, b);
+}
 PyObject* power(PyObject* a, PyObject* b, PyObject*) { return binary<"pow">(a, b); }
 PyObject* power_inplace(PyObject* a, PyObject* b, PyObject*) { return inplace<"pow">(a, b); }
 
@@ -162,7 +167,7 @@ void add_number_slots(std::vector<PyType_Slot>& slots) {
   add(Py_nb_remainder, binary<"remainder">);
   add(Py_nb_divmod, divmod);
   add(Py_nb_power, power);
-  add(Py_nb_matrix_multiply, binary<"matmul">);
+  add(Py_nb_matrix_multiply, matrix_product);
   add(Py_nb_and, binary<"bitwise_and">);
   add(Py_nb_or, binary<"bitwise_or">);
   add(Py_nb_xor, binary<"bitwise_xor">);

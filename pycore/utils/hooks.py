@@ -66,3 +66,25 @@ class RemovableHandle:
 
     def __exit__(self, *exc: object) -> None:
         self.remove()
+
+
+class TensorHandle:
+    """What `Tensor.register_hook` returns: `remove()` or the end of a `with` block unhooks."""
+
+    def __init__(self, tensor: Any, hook_id: int) -> None:
+        self.tensor_ref = ref(tensor)
+        self.id = hook_id
+
+    def remove(self) -> None:
+        """Unhook; harmless when it was done before."""
+        from .. import _C
+
+        tensor = self.tensor_ref()
+        if tensor is not None:
+            _C._remove_hook(tensor, self.id)
+
+    def __enter__(self) -> TensorHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()

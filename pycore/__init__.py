@@ -1,0 +1,153 @@
+"""pycore: PyTorch's API on a small, fast CPU core.
+
+``import pycore as torch`` is meant to be the only line that a program changes. Sub-packages that many
+programs do not need (optim, utils.data, serialization ...) are imported when first used.
+"""
+
+from __future__ import annotations
+
+from . import _C
+from ._C import *  # noqa: F403
+
+__version__ = "0.1.0"
+
+# Names that `import *` must not hide, and dtypes that share their names with builtins.
+from math import e, inf, nan, pi  # noqa: E402,F401
+newaxis = None
+
+from . import _tensor  # noqa: E402  (completes the Tensor class)
+from ._tensor import (  # noqa: E402,F401
+    as_tensor,
+    asarray,
+    is_complex,
+    is_floating_point,
+    is_nonzero,
+    is_storage,
+    is_tensor,
+    numel,
+)
+from ._layout import (  # noqa: E402,F401
+    channels_last,
+    contiguous_format,
+    preserve_format,
+    sparse_coo,
+    strided,
+)
+from .autograd.grad_mode import (  # noqa: E402,F401
+    enable_grad,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+)
+from .random import (  # noqa: E402,F401
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from . import autograd  # noqa: E402,F401
+
+_LAZY_MODULES = frozenset(
+    {
+        "amp", "backends", "cpu", "cuda", "distributions", "fft", "functional", "jit", "linalg", "nn", "onnx",
+        "optim", "overrides", "serialization", "special", "testing", "types", "utils", "version",
+    }
+)  # fmt: skip
+_LAZY_NAMES = {
+    "save": "serialization",
+    "load": "serialization",
+    "set_printoptions": "_tensor_str",
+    "get_printoptions": "_tensor_str",
+}
+
+
+def __getattr__(name: str):
+    from importlib import import_module
+
+    if name in _LAZY_NAMES:
+        value = getattr(import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
+    elif name in _LAZY_MODULES:
+        try:
+            value = import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'") from None
+    elif name in _tensor.LEGACY_TENSOR_DTYPES:
+        value = _tensor.legacy_tensor_type(name)
+    else:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES, *_tensor.LEGACY_TENSOR_DTYPES})
+
+
+def typename(obj: object) -> str:
+    """The name of an object's type, for tensors that of the old per-dtype classes."""
+    if isinstance(obj, _C.Tensor):
+        return obj.type()
+    kind = type(obj)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def set_default_device(device: object) -> None:
+    """Accepts the CPU, the only device; raises for any other."""
+    _C.device(device)
+    _C.empty(0, device=device)
+
+
+def get_default_device() -> _C.device:
+    """The CPU."""
+    return _C.device("cpu")
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Sets how float32 products may be computed: 'highest', 'high' or 'medium'.
+
+    All three give full float32 accuracy until faster forms exist on the machine.
+    """
+    global _matmul_precision
+    if precision not in ("highest", "high", "medium"):
+        raise ValueError(
+            f"set_float32_matmul_precision: got {precision!r}, expected 'highest', 'high' or 'medium'"
+        )
+    _matmul_precision = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What :func:`set_float32_matmul_precision` was last told."""
+    return _matmul_precision
+
+
+_matmul_precision = "highest"
+
+
+def use_deterministic_algorithms(mode: object, *, warn_only: object = False) -> None:
+    """Accepted for compatibility: results never depend on the number of threads."""
+
+
+def are_deterministic_algorithms_enabled() -> object:
+    """True: every operator gives the same bits for any number of threads."""
+    return True
+
+
+def compile(model: object = None, **options: object) -> object:
+    """Returns the model as it is: there is no compiler, and none is needed to be fast."""
+    if model is None:
+        return lambda m: m
+    return model
+
+
+def get_num_interop_threads() -> int:
+    """1: operators do not run beside each other."""
+    return 1
+
+
+def set_num_interop_threads(n: int) -> None:
+    """Accepted for compatibility."""
+
+

@@ -1,0 +1,175 @@
+"""Automatic differentiation: `backward`, `grad`, custom functions, grad modes, checks.
+
+Knows the extension's engine; must not know modules.
+"""
+
+from __future__ import annotations
+
+from .. import _C
+from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+__all__ = [
+    "Function",
+    "Variable",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]
+
+
+def _as_tuple(x: Any) -> tuple[Any, ...]:
+    return (x,) if x is None or isinstance(x, _C.Tensor) else tuple(x)
+
+
+def _gradients(tensors: tuple[Any, ...], given: Any) -> tuple[Any, ...]:
+    grads = _as_tuple(given)
+    if given is None:
+        return (None,) * len(tensors)
+    if len(grads) != len(tensors):
+        raise RuntimeError(
+            f"got {len(tensors)} tensors and {len(grads)} gradients; expected one gradient per tensor"
+        )
+    return grads
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Accumulate the gradients of `tensors` into `.grad` of the leaves they came from.
+
+    Args:
+        tensors: one tensor or several; those with more than one element need a gradient.
+        grad_tensors: the gradients to start from, one per tensor, or None for ones.
+        retain_graph: keep the graph for another run; defaults to `create_graph`.
+        create_graph: record the computation of the gradients, for higher derivatives.
+        inputs: accumulate into these leaves only.
+
+    >>> import pycore
+    >>> x = pycore.tensor([1., 2.], requires_grad=True)
+    >>> pycore.autograd.backward((x * x).sum())
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    roots = _as_tuple(tensors)
+    retain = create_graph if retain_graph is None else retain_graph
+    if inputs is not None:
+        inputs = _as_tuple(inputs)
+        if not inputs:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    _C._run_backward(roots, _gradients(roots, grad_tensors), retain, create_graph, inputs, True, True)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> Sequence[Any]:
+    """The gradients of the sum of `outputs` with respect to `inputs`, without touching `.grad`.
+
+    Returns one tensor per input; None for unused ones if `allow_unused`, zeros if
+    `materialize_grads`.
+
+    >>> import pycore
+    >>> x = pycore.tensor(3., requires_grad=True)
+    >>> pycore.autograd.grad(x ** 2, x)
+    (tensor(6.),)
+    """
+    if is_grads_batched:
+        raise NotImplementedError("grad: is_grads_batched=True is not available")
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True")
+    roots, wanted = _as_tuple(outputs), _as_tuple(inputs)
+    retain = create_graph if retain_graph is None else retain_graph
+    found = _C._run_backward(
+        roots,
+        _gradients(roots, grad_outputs),
+        retain,
+        create_graph,
+        wanted,
+        False,
+        bool(allow_unused) or materialize_grads,
+    )
+    if materialize_grads:
+        found = tuple(
+            _C.zeros_like(x) if g is None else g for g, x in zip(found, wanted, strict=True)
+        )
+    return found
+
+
+class set_detect_anomaly:
+    """Turns anomaly mode on or off: backward errors and NaN then name the forward line."""
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        self.prev = _C.is_anomaly_enabled()
+        _C._set_anomaly(mode, check_nan)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        _C._set_anomaly(self.prev, True)
+
+
+class detect_anomaly:
+    """A context in which anomaly mode is on.
+
+    >>> import pycore
+    >>> with pycore.autograd.detect_anomaly():
+    ...     pycore.ones(1, requires_grad=True).sum().backward()
+    """
+
+    def __init__(self, check_nan: bool = True) -> None:
+        self.check_nan = check_nan
+
+    def __enter__(self) -> None:
+        self.prev = _C.is_anomaly_enabled()
+        _C._set_anomaly(True, self.check_nan)
+
+    def __exit__(self, *exc: object) -> None:
+        _C._set_anomaly(self.prev, True)
+
+
+Variable = _C.Tensor
+
+_LAZY = {
+    "Function": "function",
+    "gradcheck": "gradcheck",
+    "gradgradcheck": "gradcheck",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _LAZY:
+        value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    elif name in ("function", "functional", "graph", "profiler", "variable"):
+        try:
+            return import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError:
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'") from None
+    else:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    globals()[name] = value
+    return value
