@@ -66,7 +66,8 @@ struct Job {
   int64_t segments(const Pass<T>& p) const { return p.grid.segments(kLanes<T>); }
   // Segments that one task handles at a time.
   int64_t block() const {
-    const int64_t fit = kBlockBytes / static_cast<int64_t>(sizeof(simd::Vec<T>)) / channels;
+    const int64_t fit =
+        kBlockBytes / static_cast<int64_t>(sizeof(simd::Vec<T>)) / max_of(1, channels);
     return min_of(kMaxSegments, max_of(8, fit));
   }
   // Whether the tiles may read the source in place: short rows read past their end.
@@ -177,7 +178,7 @@ void run_job(const Context& ctx, const Job<T>& job) {
 
 inline bool is_pointwise(const ConvArgs& g) {
   for (int d = 0; d < 3; ++d) {
-    if (g.kernel[d] != 1 || g.stride[d] != 1 || g.pad_low[d] != 0 || g.pad_high[d] != 0) {
+    if (g.kernel[d] != 1 || g.stride[d] != 1 || g.pad[d] != 0 || g.in[d] != g.out[d]) {
       return false;
     }
   }

@@ -8,9 +8,8 @@
 namespace pycore::kernels {
 
 // Three spatial dimensions, depth, height, width; a 1d or 2d problem leaves the first ones at size
-// 1 (kernel 1, stride 1, padding 0, dilation 1). The sizes must agree:
-//   out[d] == (in[d] + pad_low[d] + pad_high[d] - dilation[d] * (kernel[d] - 1) - 1) / stride[d] +
-//   1
+// 1 (kernel 1, stride 1, pad 0, dilation 1). Zeros stand in front of the input, `pad` of them, and
+// behind it as many as the last output asks for: `out` is free, so padding may be uneven.
 struct ConvArgs {
   int64_t batch = 1;
   int64_t in_channels = 0, out_channels = 0;  // both divisible by groups
@@ -19,8 +18,7 @@ struct ConvArgs {
   int64_t kernel[3] = {1, 1, 1};
   int64_t out[3] = {1, 1, 1};
   int64_t stride[3] = {1, 1, 1};
-  int64_t pad_low[3] = {0, 0, 0};  // zeros in front of the first element; pad_high behind the last
-  int64_t pad_high[3] = {0, 0, 0};
+  int64_t pad[3] = {0, 0, 0};
   int64_t dilation[3] = {1, 1, 1};
 };
 

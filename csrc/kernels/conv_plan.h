@@ -17,8 +17,9 @@ inline Prepared prepared_input(const ConvArgs& g) {
   Prepared p{};
   for (int d = 0; d < 3; ++d) {
     p.size[d] = g.in[d];
-    p.low[d] = g.pad_low[d];
-    p.padded[d] = g.in[d] + g.pad_low[d] + g.pad_high[d];
+    p.low[d] = g.pad[d];
+    const int64_t reach = (g.out[d] - 1) * g.stride[d] + g.dilation[d] * (g.kernel[d] - 1) + 1;
+    p.padded[d] = max_of(g.pad[d] + g.in[d], reach);
   }
   p.phases = g.out[2] > 1 ? g.stride[2] : 1;  // a single column never steps
   return p;
@@ -31,7 +32,7 @@ struct Residue {
   int64_t f[3];
 
   static int64_t shift(const ConvArgs& g, int d, int64_t f, int64_t k) {
-    return f + g.pad_low[d] - k * g.dilation[d];
+    return f + g.pad[d] - k * g.dilation[d];
   }
   bool fits(const ConvArgs& g, int d, int64_t k) const {
     return shift(g, d, f[d], k) % g.stride[d] == 0;

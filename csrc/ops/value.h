@@ -172,6 +172,8 @@ struct Result {
     kind = Kind::tuple;
     std::apply([&](auto&... x) { (tensors.push_back(std::move(x)), ...); }, t);
   }
+  // For operators whose result depends on their arguments (return_indices).
+  void set(Result r) { *this = std::move(r); }
   void set(bool x) { set_scalar(Kind::boolean, Scalar(x)); }
   void set(int64_t x) { set_scalar(Kind::integer, Scalar(x)); }
   void set(double x) { set_scalar(Kind::number, Scalar(x)); }
