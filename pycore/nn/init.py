@@ -129,7 +129,10 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Any = None,
 ) -> Tensor:
-    """Fill with normal numbers restricted to [a, b], by inverting the distribution function.
+    """Fill with normal numbers restricted to [a, b], by drawing again what falls outside.
+
+    Where less than 0.3 of the normal distribution lies in [a, b], the candidates are uniform
+    instead and each is accepted with its share of the highest density there.
 
     >>> import pycore
     >>> w = pycore.nn.init.trunc_normal_(pycore.empty(3, 5))
@@ -144,15 +147,42 @@ def trunc_normal_(
         )
 
     def below(x: float) -> float:
-        return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
+        return (1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0
 
-    low, high = below((a - mean) / std), below((b - mean) / std)
     with no_grad():
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        return tensor.clamp_(min=a, max=b)
+        if below(b) - below(a) > 0.3:
+            return _redraw_normal(tensor, mean, std, a, b, generator)
+        return _redraw_uniform(tensor, mean, std, a, b, generator)
+
+
+# Both draw the whole tensor anew in every round, which fixes the numbers that are used up.
+
+
+def _redraw_normal(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any
+) -> Tensor:
+    tensor.normal_(mean, std, generator=generator)
+    while True:
+        outside = (tensor < a) | (tensor > b)
+        if not bool(outside.any()):
+            return tensor
+        fresh = _C.empty_like(tensor).normal_(mean, std, generator=generator)
+        tensor.copy_(_C.where(outside, fresh, tensor))
+
+
+def _redraw_uniform(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any
+) -> Tensor:
+    highest = ((max(a, min(mean, b)) - mean) / std) ** 2  # of the density, at its peak in [a, b]
+    waiting: Any = None
+    while True:
+        fresh = _C.empty_like(tensor).uniform_(a, b, generator=generator)
+        share = fresh.sub(mean).div_(std).pow_(2).sub_(highest).mul_(-0.5)
+        rejected = _C.empty_like(tensor).uniform_(generator=generator).log_() > share
+        tensor.copy_(fresh if waiting is None else _C.where(waiting, fresh, tensor))
+        waiting = rejected if waiting is None else waiting & rejected
+        if not bool(waiting.any()):
+            return tensor
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:

@@ -115,8 +115,12 @@ def rrelu(
             f"got lower={lower}, upper={upper}"
         )
     if training:
-        slope = _C.empty_like(input, dtype=input.dtype).detach().uniform_(lower, upper)
-        result = _C.where(input <= 0, input * slope, input)
+        # One number in double precision per element that is not positive, in memory order.
+        flat = input.detach() <= 0
+        drawn = _C.empty(int(flat.sum()), dtype=_C.float64).uniform_(lower, upper)
+        slope = _C.ones_like(input.detach())
+        slope[flat] = drawn.to(input.dtype)
+        result = input * slope
     else:
         middle = (lower + upper) / 2
         result = _C.where(input <= 0, input * middle, input)

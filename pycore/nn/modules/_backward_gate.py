@@ -6,6 +6,8 @@ node in front of the module sees the gradients of the inputs, one behind it thos
 
 from __future__ import annotations
 
+import warnings
+
 from ... import _C
 from ...autograd import Function
 
@@ -43,6 +45,7 @@ class BackwardGate:
         self.input_slots: tuple[list[int], int] | None = None
 
     def watch_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        self.input_count = len(args)
         watched, slots = _pass_through(args, self._inputs_known)
         if slots is not None:
             self.input_slots = (slots, len(args))
@@ -66,8 +69,14 @@ class BackwardGate:
         self.grad_outputs = full
         if self.input_slots is None and self.hooks:
             # No input wants a gradient, so nothing will come back in front: call the hooks now.
+            warnings.warn(
+                "Full backward hook is firing when gradients are computed with respect to "
+                "module outputs since no inputs require gradients.",
+                stacklevel=5,
+            )
+            nothing = (None,) * self.input_count
             for hook in self.hooks:
-                returned = hook(self.module, (), full)
+                returned = hook(self.module, nothing, full)
                 if returned is not None and not _all_none(returned):
                     raise RuntimeError(
                         "Backward hook for Modules where no input requires gradient should "

@@ -333,16 +333,12 @@ def _as_parameter(value: Any) -> Any:
     )
 
 
-def _describe(value: Any) -> str:
+def _describe(value: Any, kind_of_dtype: Any) -> str:
     if not isinstance(value, Tensor):
         return f"Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
     size = "x".join(str(extent) for extent in value.size())
-    return f"{kind} containing: [{_typename_of_dtype(value)} of size {size}]"
-
-
-def _typename_of_dtype(value: Tensor) -> str:
-    return str(value.dtype) if isinstance(value, Parameter) else _typename(value)
+    return f"{kind} containing: [{kind_of_dtype(value)} of size {size}]"
 
 
 class ParameterList(Module):
@@ -402,7 +398,10 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({number}): {_describe(value)}" for number, value in enumerate(self))
+        return "\n".join(
+            f"  ({number}): {_describe(value, lambda v: v.dtype)}"
+            for number, value in enumerate(self)
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")
@@ -510,7 +509,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({key}): {_describe(value)}" for key, value in self.items())
+        return "\n".join(f"  ({key}): {_describe(value, _typename)}" for key, value in self.items())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ... import _C
 from .. import functional as F
 from .._functional.reduction import legacy
+from .distance import PairwiseDistance
 from .module import Module
 
 TYPE_CHECKING = False
@@ -556,7 +557,7 @@ class TripletMarginWithDistanceLoss(_Loss):
                 f"got {margin} instead"
             )
         self.distance_function = (
-            distance_function if distance_function is not None else F.pairwise_distance
+            distance_function if distance_function is not None else PairwiseDistance()
         )
         self.margin = margin
         self.swap = swap
