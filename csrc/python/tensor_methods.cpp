@@ -93,6 +93,13 @@ PyObject* get_base(PyObject* self, void*) {
     PC_PYTHON_CATCH(nullptr)                                    \
   }
 
+// What is written into the dictionary may close a cycle, as an attribute may.
+PyObject* get_dict(PyObject* self, void* closure) {
+  PyObject* dict = PyObject_GenericGetDict(self, closure);
+  if (dict && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  return dict;
+}
+
 }  // namespace
 
 PyGetSetDef tensor_getset[] = {
@@ -123,6 +130,7 @@ PyGetSetDef tensor_getset[] = {
     {"is_sparse", PC_GETTER(boolean(false)), nullptr, nullptr, nullptr},
     {"is_quantized", PC_GETTER(boolean(false)), nullptr, nullptr, nullptr},
     {"is_nested", PC_GETTER(boolean(false)), nullptr, nullptr, nullptr},
+    {"__dict__", get_dict, PyObject_GenericSetDict, "Attributes set from Python.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 

@@ -341,10 +341,12 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
         return tensor
     rows = tensor.size(0)
     columns = tensor.numel() // rows
+    from ..linalg import qr  # runs on NumPy, which few programs need at their start
+
     with no_grad():
         flat = tensor.new_empty((rows, columns)).normal_(0, 1, generator=generator)
         wide = rows < columns
-        q, r = _C.linalg.qr(flat.t() if wide else flat)
+        q, r = qr(flat.t() if wide else flat)
         # QR leaves the signs open; fixing them makes the distribution uniform.
         q = q * r.diagonal().sign()
         if wide:

@@ -51,16 +51,6 @@ class Parameter(Tensor):
     def __repr__(self) -> str:  # type: ignore[override]
         return "Parameter containing:\n" + super().__repr__()
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return (_rebuild_parameter, (type(self), self.data, self.requires_grad, self.__dict__))
-
-
-def _rebuild_parameter(cls: type, data: Tensor, requires_grad: bool, state: dict) -> Any:
-    parameter = Tensor._make_subclass(cls, data, requires_grad)
-    if state:
-        parameter.__dict__.update(state)
-    return parameter
-
 
 class _BufferMeta(type(Tensor)):  # type: ignore[misc]
     # A Buffer is an ordinary tensor with a mark, so isinstance looks for the mark.

@@ -43,5 +43,6 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """
     if input.dim() != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.dim()}D")
-    rows, columns = _C.triu_indices(input.size(0), input.size(0), 1)
-    return (input[rows] - input[columns]).norm(p, -1)
+    numbers = _C.arange(input.size(0))
+    pairs = (numbers.unsqueeze(1) < numbers).nonzero()
+    return (input[pairs[:, 0]] - input[pairs[:, 1]]).norm(p, -1)

@@ -10,6 +10,7 @@ import sys
 import traceback
 
 from ... import _C
+from ...random import manual_seed
 from . import _worker_info
 from ._fetch import IterableFetcher, MapFetcher
 
@@ -55,7 +56,7 @@ class Failure:
 
 def _seed_all(seed: int, base_seed: int, number: int) -> None:
     random.seed(seed)
-    _C.manual_seed(seed)
+    manual_seed(seed)
     if "numpy" in sys.modules:
         import numpy
 

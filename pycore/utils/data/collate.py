@@ -9,6 +9,7 @@ from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from copy import copy
 
 from ... import _C
+from ..._tensor import as_tensor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, Tensor):
         return data
     if _is_numpy(data):
-        return data if _is_text_array(data) else _C.as_tensor(data)
+        return data if _is_text_array(data) else as_tensor(data)
     if isinstance(data, Mapping):
         return _rebuild_mapping(data, {key: default_convert(data[key]) for key in data})
     if _is_named_tuple(data):
@@ -116,8 +117,8 @@ def _collate_numpy(batch: Any) -> Any:
     if first.shape == ():
         import numpy
 
-        return _C.as_tensor(numpy.array(batch))
-    return _C.stack([_C.as_tensor(entry) for entry in batch], 0)
+        return as_tensor(numpy.array(batch))
+    return _C.stack([as_tensor(entry) for entry in batch], 0)
 
 
 def collate(batch: Any, *, collate_fn_map: dict[Any, Callable[..., Any]] | None = None) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import islice
 
 from ... import _C
+from ..._tensor import as_tensor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class WeightedRandomSampler(Sampler):
     ) -> None:
         _check_count(num_samples)
         _check_replacement(ValueError, replacement)
-        table = _C.as_tensor(weights, dtype=_C.float64)
+        table = as_tensor(weights, dtype=_C.float64)
         if table.dim() != 1:
             raise ValueError(
                 f"weights should be a 1d sequence but given weights have shape {tuple(table.shape)}"
