@@ -161,6 +161,15 @@ void check_list(const char* what, IntSpan list, int64_t dims) {
            dims, " values to match the convolution dimensions, but got ", what, "=", Dims(list));
 }
 
+// A size the way PyTorch's convolution errors print it: 2 x 3.
+struct By {
+  const Dims& list;
+  friend std::ostream& operator<<(std::ostream& s, By b) {
+    for (int64_t i = 0; i < b.list.size(); ++i) s << (i ? " x " : "") << b.list[i];
+    return s;
+  }
+};
+
 // PyTorch's checks in PyTorch's order. `input` has its batch dimension.
 void check_convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, const Options& o) {
   const int64_t dims = weight.dim() - 2;
@@ -226,12 +235,7 @@ Geometry convolution_geometry(const Tensor& x, const Tensor& weight, const Optio
     fits = fits && padded.back() >= kernel.back();
     a.out[d] = (padded.back() - kernel.back()) / a.stride[d] + 1;
   }
-  auto by = [](const Dims& list) {
-    std::string s;
-    for (int64_t i = 0; i < list.size(); ++i) s += (i ? " x " : "") + std::to_string(list[i]);
-    return s;
-  };
-  PC_CHECK(fits, "Calculated padded input size per channel: (", by(padded), "). Kernel size: (", by(kernel),
+  PC_CHECK(fits, "Calculated padded input size per channel: (", By{padded}, "). Kernel size: (", By{kernel},
            "). Kernel size can't be greater than actual input size");
   return g;
 }
@@ -320,12 +324,7 @@ Tensor conv_transpose(const Tensor& input, const Tensor& weight, const Tensor& b
     out.push_back(a.in[d]);
     positive = positive && a.in[d] > 0;
   }
-  auto by = [](const Dims& list) {
-    std::string s;
-    for (int64_t i = 0; i < list.size(); ++i) s += (i ? " x " : "") + std::to_string(list[i]);
-    return s;
-  };
-  PC_CHECK(positive, "Given input size per channel: (", by(in), "). Calculated output size per channel: (", by(out),
+  PC_CHECK(positive, "Given input size per channel: (", By{in}, "). Calculated output size per channel: (", By{out},
            "). Output size is too small");
   return b.finish(input_gradient(b.input, weight, bias, g));
 }

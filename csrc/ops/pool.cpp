@@ -39,12 +39,6 @@ PoolShape planes_of(const Tensor& x, int64_t dims) {
   return p;
 }
 
-std::string by(const Dims& list) {
-  std::string s;
-  for (int64_t i = 0; i < list.size(); ++i) s += (i ? "x" : "") + std::to_string(list[i]);
-  return s;
-}
-
 struct Windows {
   const char* op;
   IntSpan kernel;
@@ -121,7 +115,7 @@ PoolShape windows_of(const Tensor& x, int64_t dims, const Windows& w) {
   }
   if (!positive && dims == 1) fail(ErrorKind::runtime, w.op, "() Invalid computed output size: ", out[0]);
   const int64_t channels = p.lead.back();
-  PC_CHECK(positive, "Given input size: (", channels, "x", by(in), "). Calculated output size: (", channels, "x", by(out),
+  PC_CHECK(positive, "Given input size: (", channels, "x", AsShape{in}, "). Calculated output size: (", channels, "x", AsShape{out},
            "). Output size is too small");
   return p;
 }
