@@ -189,15 +189,18 @@ class WorkerIterator:
             try:
                 messages.append((by_pipe[pipe], pipe.recv()))
             except (EOFError, ConnectionResetError):
-                self._workers[by_pipe[pipe]].join(1.0)
-                self._raise_if_dead()
-                raise
+                # Only a worker that ends closes its end of the pipe.
+                worker = self._workers[by_pipe[pipe]]
+                worker.join(_PATIENCE)
+                self._raise_dead([worker])
         return messages
 
     def _raise_if_dead(self) -> None:
-        dead = [str(worker.pid) for worker in self._workers if not worker.is_alive()]
+        dead = [worker for worker in self._workers if not worker.is_alive()]
         if dead:
-            self._finalizer()
-            raise RuntimeError(
-                f"DataLoader worker (pid(s) {', '.join(dead)}) exited unexpectedly"
-            ) from None
+            self._raise_dead(dead)
+
+    def _raise_dead(self, workers: list[Any]) -> None:
+        self._finalizer()
+        pids = ", ".join(str(worker.pid) for worker in workers)
+        raise RuntimeError(f"DataLoader worker (pid(s) {pids}) exited unexpectedly") from None
