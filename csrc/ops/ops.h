@@ -108,6 +108,13 @@ Tensor slice(const Tensor& t, int64_t dim, std::optional<int64_t> start, std::op
 Tensor narrow(const Tensor& t, int64_t dim, int64_t start, int64_t length);
 Tensor flatten(const Tensor& t, int64_t start, int64_t end);
 
+// --- activations and softmax (activation.cpp, softmax.cpp) -------------------------------------------------------------
+
+Tensor relu(const Tensor& x);
+Tensor logsigmoid(const Tensor& x);
+Tensor softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);
+Tensor log_softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);
+
 // --- reductions (reduction.cpp) ---------------------------------------------------------------------------------------
 
 Tensor sum_all(const Tensor& t);
