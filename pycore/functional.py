@@ -34,4 +34,4 @@ _TENSOR_NAMES = (
 _present = [name for name in _TENSOR_NAMES if hasattr(_C, name)]
 globals().update({name: getattr(_C, name) for name in _present})
 
-__all__ = [*_neural, *_present]  # noqa: PLE0604
+__all__ = [*_neural, *_present]

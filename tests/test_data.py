@@ -230,7 +230,7 @@ class Unpicklable(Squares):
 
 def test_samples_that_cannot_be_pickled():
     loader = data.DataLoader(Unpicklable(1), None, num_workers=1)
-    with pytest.raises(RuntimeError, match="Caught .* in DataLoader worker process 0"):
+    with pytest.raises(RuntimeError, match=r"Caught .* in DataLoader worker process 0"):
         list(loader)
 
 
@@ -262,7 +262,7 @@ class Sleepy(Squares):
 def test_dead_and_slow_workers():
     with pytest.raises(RuntimeError, match="exited unexpectedly"):
         list(data.DataLoader(Dying(2), num_workers=1))
-    with pytest.raises(RuntimeError, match="DataLoader timed out after 0.2 seconds"):
+    with pytest.raises(RuntimeError, match=r"DataLoader timed out after 0.2 seconds"):
         list(data.DataLoader(Sleepy(2), num_workers=1, timeout=0.2))
 
 

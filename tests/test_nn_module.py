@@ -244,7 +244,7 @@ def test_state_dict_round_trip():
     ]
     assert not any(t.requires_grad for t in state.values())
     assert any(t.requires_grad for t in a.state_dict(keep_vars=True).values())
-    assert list(a.state_dict(prefix="m."))[0] == "m.scale"
+    assert next(iter(a.state_dict(prefix="m."))) == "m.scale"
     assert repr(b.load_state_dict(state)) == "<All keys matched successfully>"
     for name, tensor in b.state_dict().items():
         assert values(tensor) == values(state[name])
@@ -298,9 +298,9 @@ def test_extra_state():
     a.note = "hello"
     b.load_state_dict(a.state_dict())
     assert b.note == "hello"
-    with pytest.raises(RuntimeError, match='Missing key.*"_extra_state"'):
+    with pytest.raises(RuntimeError, match=r'Missing key.*"_extra_state"'):
         b.load_state_dict({})
-    with pytest.raises(RuntimeError, match='Unexpected key.*"_extra_state"'):
+    with pytest.raises(RuntimeError, match=r'Unexpected key.*"_extra_state"'):
         nn.ReLU().load_state_dict(a.state_dict())
 
 

@@ -190,7 +190,7 @@ class inference_mode(_ModeDecorator):
     True
     """
 
-    __slots__ = ("mode", "_prev")
+    __slots__ = ("_prev", "mode")
 
     def __new__(cls, mode: Any = True) -> Any:
         if isinstance(mode, bool):

@@ -6,7 +6,7 @@ Knows the extension; must not know optimizers or data loading.
 from . import functional as functional
 from . import init as init
 from . import utils as utils
-from .modules import *  # noqa: F403
+from .modules import *
 from .modules import Module as Module
 from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter

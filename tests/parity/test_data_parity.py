@@ -321,7 +321,7 @@ class Dying:
 
 def test_timeout_and_death():
     loader = pycore.utils.data.DataLoader(Sleepy(), num_workers=1, timeout=0.3)
-    with pytest.raises(RuntimeError, match="DataLoader timed out after 0.3 seconds"):
+    with pytest.raises(RuntimeError, match=r"DataLoader timed out after 0.3 seconds"):
         next(iter(loader))
     loader = pycore.utils.data.DataLoader(Dying(), num_workers=2)
     with pytest.raises(RuntimeError, match=r"worker \(pid\(s\) .*\) exited unexpectedly"):

@@ -78,10 +78,8 @@ def gaussian_nll_loss(
     if var.size() != input.size():
         if input.size()[:-1] == var.size():
             var = var.unsqueeze(-1)
-        elif not (input.size()[:-1] == var.size()[:-1] and var.size(-1) == 1):
-            # the last accepted form: var spans the dimensions it has and is 1 elsewhere
-            if not _expandable(var, input):
-                raise ValueError("var is of incorrect size")
+        elif not _expandable(var, input):
+            raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
     floor = (eps - var.detach()).clamp_min(0)

@@ -24,6 +24,7 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "SELU",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
@@ -36,7 +37,6 @@ __all__ = [
     "RReLU",
     "ReLU",
     "ReLU6",
-    "SELU",
     "SiLU",
     "Sigmoid",
     "Softmax",
@@ -63,7 +63,6 @@ class ReLU(Module):
     tensor([0., 2.])
     """
 
-    __constants__ = ["inplace"]
     inplace: bool
 
     def __init__(self, inplace: bool = False) -> None:
@@ -85,7 +84,6 @@ class SELU(Module):
     tensor([0.])
     """
 
-    __constants__ = ["inplace"]
     inplace: bool
 
     def __init__(self, inplace: bool = False) -> None:
@@ -107,7 +105,6 @@ class SiLU(Module):
     tensor([0.])
     """
 
-    __constants__ = ["inplace"]
     inplace: bool
 
     def __init__(self, inplace: bool = False) -> None:
@@ -129,7 +126,6 @@ class Mish(Module):
     tensor([0.])
     """
 
-    __constants__ = ["inplace"]
     inplace: bool
 
     def __init__(self, inplace: bool = False) -> None:
@@ -151,7 +147,6 @@ class ELU(Module):
     tensor([0.])
     """
 
-    __constants__ = ["alpha", "inplace"]
     inplace: bool
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
@@ -175,7 +170,6 @@ class CELU(Module):
     tensor([0.])
     """
 
-    __constants__ = ["alpha", "inplace"]
     inplace: bool
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
@@ -199,7 +193,6 @@ class LeakyReLU(Module):
     tensor([-0.5000,  2.0000])
     """
 
-    __constants__ = ["negative_slope", "inplace"]
     inplace: bool
 
     def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
@@ -283,7 +276,6 @@ class Hardsigmoid(Module):
     tensor([0.5000])
     """
 
-    __constants__ = ["inplace"]
     inplace: bool
 
     def __init__(self, inplace: bool = False) -> None:
@@ -302,7 +294,6 @@ class Hardswish(Module):
     tensor([-0., 3.])
     """
 
-    __constants__ = ["inplace"]
     inplace: bool
 
     def __init__(self, inplace: bool = False) -> None:
@@ -321,7 +312,6 @@ class Hardtanh(Module):
     tensor([-1.0000,  0.5000])
     """
 
-    __constants__ = ["min_val", "max_val", "inplace"]
     min_val: float
     max_val: float
     inplace: bool
@@ -388,7 +378,6 @@ class Threshold(Module):
     tensor([20.,  1.])
     """
 
-    __constants__ = ["threshold", "value", "inplace"]
     threshold: float
     value: float
     inplace: bool
@@ -415,7 +404,6 @@ class RReLU(Module):
     tensor([-1.,  3.])
     """
 
-    __constants__ = ["lower", "upper", "inplace"]
     lower: float
     upper: float
     inplace: bool
@@ -446,7 +434,6 @@ class GELU(Module):
     tensor([0.])
     """
 
-    __constants__ = ["approximate"]
     approximate: str
 
     def __init__(self, approximate: str = "none") -> None:
@@ -468,7 +455,6 @@ class GLU(Module):
     pycore.Size([4, 1])
     """
 
-    __constants__ = ["dim"]
     dim: int
 
     def __init__(self, dim: int = -1) -> None:
@@ -490,7 +476,6 @@ class PReLU(Module):
     tensor([-0.5000,  3.0000])
     """
 
-    __constants__ = ["num_parameters"]
     num_parameters: int
 
     def __init__(
@@ -521,7 +506,6 @@ class Softplus(Module):
     tensor([0.6931])
     """
 
-    __constants__ = ["beta", "threshold"]
     beta: float
     threshold: float
 
@@ -545,7 +529,6 @@ class Hardshrink(Module):
     tensor([0., 1.])
     """
 
-    __constants__ = ["lambd"]
     lambd: float
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -567,7 +550,6 @@ class Softshrink(Module):
     tensor([0.0000, 0.5000])
     """
 
-    __constants__ = ["lambd"]
     lambd: float
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -584,7 +566,6 @@ class Softshrink(Module):
 class _SoftBase(Module):
     """The dimension of a soft maximum; None picks one, with a warning at every call."""
 
-    __constants__ = ["dim"]
     dim: int | None
 
     def __init__(self, dim: int | None = None) -> None:

@@ -30,7 +30,6 @@ class _NormBase(Module):
 
     # Since version 2 the count of batches is part of the state.
     _version = 2
-    __constants__ = ["track_running_stats", "momentum", "eps", "num_features", "affine"]
     num_features: int
     eps: float
     momentum: float | None
@@ -107,10 +106,10 @@ class _NormBase(Module):
     ) -> None:
         version = local_metadata.get("version", None)
         key = prefix + "num_batches_tracked"
-        if (version is None or version < 2) and self.track_running_stats:
-            if key not in state_dict:
-                count = self.num_batches_tracked
-                state_dict[key] = count if count is not None else _C.tensor(0, dtype=_C.int64)
+        is_old = version is None or version < 2
+        if is_old and self.track_running_stats and key not in state_dict:
+            count = self.num_batches_tracked
+            state_dict[key] = count if count is not None else _C.tensor(0, dtype=_C.int64)
         super()._load_from_state_dict(
             state_dict,
             prefix,

@@ -24,7 +24,6 @@ __all__ = [
 class _DropoutNd(Module):
     """The probability, checked, and the printing of all of them."""
 
-    __constants__ = ["p", "inplace"]
     p: float
     inplace: bool
 

@@ -25,8 +25,6 @@ class Flatten(Module):
     pycore.Size([2, 12])
     """
 
-    __constants__ = ["start_dim", "end_dim"]
-
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
         self.start_dim = start_dim
@@ -46,8 +44,6 @@ class Unflatten(Module):
     >>> pycore.nn.Unflatten(1, (3, 4))(pycore.zeros(2, 12)).shape
     pycore.Size([2, 3, 4])
     """
-
-    __constants__ = ["dim", "unflattened_size"]
 
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()

@@ -48,7 +48,6 @@ class Linear(Module):
     pycore.Size([128, 30])
     """
 
-    __constants__ = ["in_features", "out_features"]
     in_features: int
     out_features: int
     weight: Tensor
@@ -98,8 +97,6 @@ class Bilinear(Module):
     >>> pycore.nn.Bilinear(4, 5, 6)(pycore.zeros(2, 4), pycore.zeros(2, 5)).shape
     pycore.Size([2, 6])
     """
-
-    __constants__ = ["in1_features", "in2_features", "out_features"]
 
     def __init__(
         self,

@@ -46,7 +46,6 @@ __all__ = [
 class _Loss(Module):
     """A loss with a reduction; the old flags translate into it."""
 
-    __constants__ = ["reduction"]
     reduction: str
 
     def __init__(
@@ -127,8 +126,6 @@ class HuberLoss(_Loss):
     tensor(2.5000)
     """
 
-    __constants__ = ["reduction", "delta"]
-
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
         self.delta = delta
@@ -148,7 +145,6 @@ class NLLLoss(_WeightedLoss):
     tensor(2.)
     """
 
-    __constants__ = ["ignore_index", "reduction"]
     ignore_index: int
 
     def __init__(
@@ -183,7 +179,6 @@ class CrossEntropyLoss(_WeightedLoss):
     tensor(0.6931)
     """
 
-    __constants__ = ["ignore_index", "reduction", "label_smoothing"]
     ignore_index: int
     label_smoothing: float
 
@@ -283,8 +278,6 @@ class PoissonNLLLoss(_Loss):
     tensor(1.)
     """
 
-    __constants__ = ["log_input", "full", "eps", "reduction"]
-
     def __init__(
         self,
         log_input: bool = True,
@@ -318,8 +311,6 @@ class GaussianNLLLoss(_Loss):
     tensor(0.5000)
     """
 
-    __constants__ = ["full", "eps", "reduction"]
-
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(None, None, reduction)
         self.full = full
@@ -338,8 +329,6 @@ class HingeEmbeddingLoss(_Loss):
     >>> pycore.nn.HingeEmbeddingLoss()(pycore.zeros(2), pycore.tensor([1.0, -1.0]))
     tensor(0.5000)
     """
-
-    __constants__ = ["margin", "reduction"]
 
     def __init__(
         self,
@@ -403,8 +392,6 @@ class CosineEmbeddingLoss(_Loss):
     tensor(1.)
     """
 
-    __constants__ = ["margin", "reduction"]
-
     def __init__(
         self,
         margin: float = 0.0,
@@ -430,8 +417,6 @@ class MarginRankingLoss(_Loss):
     tensor(2.)
     """
 
-    __constants__ = ["margin", "reduction"]
-
     def __init__(
         self,
         margin: float = 0.0,
@@ -456,8 +441,6 @@ class MultiMarginLoss(_WeightedLoss):
     >>> pycore.nn.MultiMarginLoss()(x, pycore.tensor([3]))
     tensor(0.3250)
     """
-
-    __constants__ = ["p", "margin", "reduction"]
 
     def __init__(
         self,
@@ -495,8 +478,6 @@ class TripletMarginLoss(_Loss):
     >>> pycore.nn.TripletMarginLoss(margin=6.0)(a, a, n)
     tensor(1.0000)
     """
-
-    __constants__ = ["margin", "p", "eps", "swap", "reduction"]
 
     def __init__(
         self,
@@ -539,8 +520,6 @@ class TripletMarginWithDistanceLoss(_Loss):
     >>> pycore.nn.TripletMarginWithDistanceLoss(margin=6.0)(a, a, n)
     tensor(1.0000)
     """
-
-    __constants__ = ["margin", "swap", "reduction"]
 
     def __init__(
         self,

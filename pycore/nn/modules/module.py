@@ -32,6 +32,7 @@ Tensor = _C.Tensor
 
 __all__ = [
     "Module",
+    "_IncompatibleKeys",
     "register_module_backward_hook",
     "register_module_buffer_registration_hook",
     "register_module_forward_hook",
@@ -40,7 +41,6 @@ __all__ = [
     "register_module_full_backward_pre_hook",
     "register_module_module_registration_hook",
     "register_module_parameter_registration_hook",
-    "_IncompatibleKeys",
 ]
 
 

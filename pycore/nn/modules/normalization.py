@@ -28,8 +28,6 @@ class LocalResponseNorm(Module):
     pycore.Size([1, 3, 2])
     """
 
-    __constants__ = ["size", "alpha", "beta", "k"]
-
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()
         self.size = size
@@ -52,7 +50,6 @@ class LayerNorm(Module):
     pycore.Size([2, 3, 4])
     """
 
-    __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
     normalized_shape: tuple[int, ...]
     eps: float
     elementwise_affine: bool
@@ -107,7 +104,6 @@ class GroupNorm(Module):
     pycore.Size([2, 6, 5])
     """
 
-    __constants__ = ["num_groups", "num_channels", "eps", "affine"]
     num_groups: int
     num_channels: int
     eps: float
@@ -167,7 +163,6 @@ class RMSNorm(Module):
     pycore.Size([2, 4])
     """
 
-    __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
     normalized_shape: tuple[int, ...]
     eps: float | None
     elementwise_affine: bool

@@ -39,7 +39,6 @@ __all__ = [
 class _Pad(Module):
     """The sides and their printing."""
 
-    __constants__ = ["padding"]
     _sides: int
     _mode: str
 
@@ -55,7 +54,6 @@ class _Pad(Module):
 
 
 class _ConstantPadNd(_Pad):
-    __constants__ = ["padding", "value"]
     _mode = "constant"
 
     def __init__(self, padding: Any, value: float) -> None:

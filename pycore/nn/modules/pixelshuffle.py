@@ -26,8 +26,6 @@ class PixelShuffle(Module):
     pycore.Size([1, 1, 12, 12])
     """
 
-    __constants__ = ["upscale_factor"]
-
     def __init__(self, upscale_factor: int) -> None:
         super().__init__()
         self.upscale_factor = upscale_factor
@@ -46,8 +44,6 @@ class PixelUnshuffle(Module):
     >>> pycore.nn.PixelUnshuffle(3)(pycore.zeros(1, 1, 12, 12)).shape
     pycore.Size([1, 9, 4, 4])
     """
-
-    __constants__ = ["downscale_factor"]
 
     def __init__(self, downscale_factor: int) -> None:
         super().__init__()
@@ -68,8 +64,6 @@ class ChannelShuffle(Module):
     tensor([0, 2, 1, 3])
     """
 
-    __constants__ = ["groups"]
-
     def __init__(self, groups: int) -> None:
         super().__init__()
         self.groups = groups
@@ -88,8 +82,6 @@ class Unfold(Module):
     >>> pycore.nn.Unfold((2, 3))(pycore.zeros(2, 5, 3, 4)).shape
     pycore.Size([2, 30, 4])
     """
-
-    __constants__ = ["kernel_size", "dilation", "padding", "stride"]
 
     def __init__(
         self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
@@ -117,8 +109,6 @@ class Fold(Module):
     >>> pycore.nn.Fold((4, 5), (2, 2))(pycore.zeros(1, 12, 12)).shape
     pycore.Size([1, 3, 4, 5])
     """
-
-    __constants__ = ["output_size", "kernel_size", "dilation", "padding", "stride"]
 
     def __init__(
         self,

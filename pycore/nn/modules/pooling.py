@@ -37,7 +37,6 @@ __all__ = [
 class _ExtremePool(Module):
     """Sizes and printing of maximum and minimum pooling."""
 
-    __constants__ = ["kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode"]
     return_indices: bool
     ceil_mode: bool
 
@@ -198,15 +197,6 @@ class AvgPool2d(Module):
     pycore.Size([1, 1, 2, 3])
     """
 
-    __constants__ = [
-        "kernel_size",
-        "stride",
-        "padding",
-        "ceil_mode",
-        "count_include_pad",
-        "divisor_override",
-    ]
-
     def __init__(
         self,
         kernel_size: Any,
@@ -241,8 +231,6 @@ class AvgPool2d(Module):
 
 class _LPPool(Module):
     """Sizes and printing of power-mean pooling."""
-
-    __constants__ = ["norm_type", "kernel_size", "stride", "ceil_mode"]
 
     def __init__(
         self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
@@ -291,8 +279,6 @@ class LPPool2d(_LPPool):
 class _AdaptivePool(Module):
     """Output size and printing of adaptive pooling."""
 
-    __constants__ = ["output_size", "return_indices"]
-
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
         super().__init__()
         self.output_size = output_size
@@ -303,8 +289,6 @@ class _AdaptivePool(Module):
 
 
 class _AdaptiveAvgPool(Module):
-    __constants__ = ["output_size"]
-
     def __init__(self, output_size: Any) -> None:
         super().__init__()
         self.output_size = output_size

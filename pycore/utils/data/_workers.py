@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from itertools import cycle
 from multiprocessing import connection, get_context
 from multiprocessing.util import Finalize
@@ -26,10 +27,8 @@ _PATIENCE = 5.0  # seconds that workers get to end by themselves
 def _stop(workers: list[Any], pipes: list[Any]) -> None:
     """End all workers: politely first, then by force."""
     for pipe in pipes:
-        try:
+        with suppress(OSError, ValueError):  # that worker may be gone already
             pipe.send(None)
-        except (OSError, ValueError):
-            pass  # that worker is gone already
     # Closing our ends wakes up a worker that is stuck in sending.
     for pipe in pipes:
         pipe.close()
