@@ -56,6 +56,12 @@ ORDERS = [
     lambda t, D: [
         s.indices for s in D.random_split(range(10), [5, 5], t.Generator().manual_seed(42))
     ],
+    lambda t, D: [
+        list(D.DistributedSampler(range(10), 3, rank, seed=4, drop_last=drop))
+        for rank in range(3)
+        for drop in (False, True)
+    ],
+    lambda t, D: list(D.DistributedSampler(range(2), 5, 4, shuffle=False)),
     lambda t, D: plain(list(D.DataLoader(range(10), 3, shuffle=True))),
     lambda t, D: plain([list(x) for x in [D.DataLoader(range(10), 3, shuffle=True)] * 3]),
     lambda t, D: plain(
@@ -261,6 +267,7 @@ ERRORS = [
     lambda t, D: D.DataLoader([], shuffle=True),
     lambda t, D: setattr(D.DataLoader(ds_of(t)), "batch_size", 3),
     lambda t, D: D.RandomSampler([]),
+    lambda t, D: D.DistributedSampler([1], 2, 2),
     lambda t, D: D.RandomSampler([1], replacement=3),
     lambda t, D: D.RandomSampler([1], num_samples=-1),
     lambda t, D: D.RandomSampler([1], num_samples=2.0),

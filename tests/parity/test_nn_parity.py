@@ -487,6 +487,24 @@ def test_function(number):
     np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"batch_first": True, "padding_value": 2.0}, {"padding_side": "left"}]
+)
+def test_pad_sequence(options):
+    for lengths in ((3, 1, 2), (2, 2)):
+        a, b = (
+            t.nn.utils.rnn.pad_sequence([t.ones(n, 2) for n in lengths], **options)
+            for t in (pycore, torch)
+        )
+        assert a.tolist() == b.tolist()
+        back = pycore.nn.utils.rnn.unpad_sequence(
+            pycore.nn.utils.rnn.pad_sequence([pycore.ones(n, 2) for n in lengths], True),
+            pycore.tensor(lengths),
+            True,
+        )
+        assert [len(row) for row in back] == list(lengths)
+
+
 def test_one_hot():
     for values, classes in (([0, 2, 1], -1), ([[0, 1], [2, 0]], 5)):
         a = pycore.nn.functional.one_hot(pycore.tensor(values), classes)

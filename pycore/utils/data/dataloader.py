@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import warnings
 
-from . import collate as _collate
 from ._fetch import IterableFetcher, MapFetcher
+from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
 
@@ -166,7 +166,7 @@ class DataLoader:
         self.generator = generator
         if collate_fn is None:
             batching = batch_sampler is not None
-            collate_fn = _collate.default_collate if batching else _collate.default_convert
+            collate_fn = default_collate if batching else default_convert
         self.collate_fn = collate_fn
         self.persistent_workers = persistent_workers
         self._ready = True
