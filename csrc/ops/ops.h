@@ -119,6 +119,16 @@ Tensor log_softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = st
 
 Tensor sum_all(const Tensor& t);
 Tensor sum_dims(const Tensor& t, IntSpan dims, bool keepdim);
+Tensor mean_all(const Tensor& t);
+Tensor mean_dims(const Tensor& t, IntSpan dims, bool keepdim);
+Tensor amax(const Tensor& t, IntSpan dims, bool keepdim);
+Tensor amin(const Tensor& t, IntSpan dims, bool keepdim);
+// True where a position along `dim` equals the index given for it (indices broadcast against `sizes`).
+Tensor positions_mask(const Tensor& indices, IntSpan sizes, int64_t dim);
+Tensor vector_norm(const Tensor& t, double p, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false,
+                   std::optional<DType> dtype = std::nullopt);
+Tensor logsumexp(const Tensor& t, IntSpan dim, bool keepdim);
+Tensor cumsum(const Tensor& t, int64_t dim, std::optional<DType> dtype = std::nullopt);
 // Sums over the dimensions along which `shape` would be broadcast to t.
 Tensor sum_to(const Tensor& t, IntSpan shape);
 
