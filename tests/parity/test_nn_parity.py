@@ -50,6 +50,23 @@ LAYERS = [
     (lambda nn: nn.Conv2d(2, 4, 3, padding=2, padding_mode="reflect"), [rand(1, 2, 6, 6)]),
     (lambda nn: nn.Conv2d(2, 4, 3, padding=1, padding_mode="replicate"), [rand(1, 2, 6, 6)]),
     (lambda nn: nn.Conv2d(2, 4, 3, padding="same"), [rand(2, 6, 6)]),
+    (lambda nn: nn.Conv3d(2, 4, (2, 3, 1), (1, 2, 1), (0, 1, 0)), [rand(1, 2, 4, 5, 3)]),
+    (lambda nn: nn.Conv3d(2, 4, 3, padding=1, padding_mode="circular"), [rand(1, 2, 4, 4, 4)]),
+    (lambda nn: nn.ConvTranspose1d(2, 4, 3, 2, 1, 1, 2), [rand(2, 2, 5)]),
+    (
+        lambda nn: nn.ConvTranspose2d(4, 6, (3, 2), 2, (1, 0), (1, 0), bias=False),
+        [rand(2, 4, 5, 6)],
+    ),
+    (lambda nn: nn.ConvTranspose2d(4, 6, 3, dilation=2), [rand(4, 5, 6)]),
+    (lambda nn: nn.ConvTranspose3d(2, 3, 2, 2), [rand(1, 2, 3, 2, 3)]),
+    (lambda nn: nn.MaxPool3d(2, return_indices=True), [rand(2, 3, 4, 5, 4)]),
+    (lambda nn: nn.AvgPool3d(2, 1, 1), [rand(2, 3, 4, 5, 4)]),
+    (lambda nn: nn.LPPool3d(2, 2), [unit(2, 3, 4, 4, 4)]),
+    (lambda nn: nn.AdaptiveAvgPool3d((2, None, 1)), [rand(2, 3, 4, 5, 4)]),
+    (lambda nn: nn.AdaptiveMaxPool3d(2), [rand(2, 3, 4, 5, 4)]),
+    (lambda nn: nn.BatchNorm3d(3), [rand(2, 3, 4, 5, 4)]),
+    (lambda nn: nn.InstanceNorm3d(3, affine=True), [rand(2, 3, 4, 5, 4)]),
+    (lambda nn: nn.MaxUnpool3d(2), None),
     (lambda nn: nn.MaxPool1d(2), [rand(2, 3, 8)]),
     (lambda nn: nn.MaxPool2d(3, 2, 1, ceil_mode=True), [rand(2, 3, 8, 8)]),
     (lambda nn: nn.MaxPool2d((2, 3), return_indices=True), [rand(2, 3, 8, 9)]),
@@ -333,6 +350,9 @@ ERRORS = [
     lambda m, t: t.nn.Conv2d(4, 3, 3, groups=2),
     lambda m, t: t.nn.Conv2d(4, 3, 3, groups=0),
     lambda m, t: t.nn.Conv2d(4, 4, 3, 2, padding="same"),
+    lambda m, t: t.nn.ConvTranspose2d(4, 4, 2, padding_mode="reflect"),
+    lambda m, t: t.nn.ConvTranspose2d(1, 1, 3, 2)(t.zeros(1, 1, 4, 4), output_size=(99, 9)),
+    lambda m, t: t.nn.ConvTranspose2d(1, 1, 3, 2)(t.zeros(1, 1, 4, 4), output_size=(9,)),
     lambda m, t: t.nn.Dropout(1.5),
     lambda m, t: t.nn.GroupNorm(3, 4),
     lambda m, t: t.nn.BatchNorm1d(4)(t.zeros(4)),
@@ -503,6 +523,16 @@ def test_pad_sequence(options):
             True,
         )
         assert [len(row) for row in back] == list(lengths)
+
+
+def test_conv_transpose_output_size():
+    for size in ((9, 10), (2, 3, 10, 9)):
+        outs = []
+        for t in (pycore, torch):
+            layer = build(t, lambda nn: nn.ConvTranspose2d(1, 3, 3, 2))
+            outs.append(layer(draw(t, [rand(2, 1, 4, 4)])[0], output_size=size).detach().numpy())
+        assert outs[0].shape == outs[1].shape
+        np.testing.assert_allclose(*outs, rtol=1e-5, atol=1e-6)
 
 
 def test_one_hot():

@@ -40,6 +40,19 @@ def max_pool2d_with_indices(
     return _C._nn.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """`max_pool3d` that returns the positions of the maxima too."""
+    return _C._nn.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
 def adaptive_max_pool1d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -52,6 +65,13 @@ def adaptive_max_pool2d_with_indices(
 ) -> tuple[Tensor, Tensor]:
     """`adaptive_max_pool2d` that returns the positions of the maxima too."""
     return _C._nn.adaptive_max_pool2d(input, output_size, True)
+
+
+def adaptive_max_pool3d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """`adaptive_max_pool3d` that returns the positions of the maxima too."""
+    return _C._nn.adaptive_max_pool3d(input, output_size, True)
 
 
 def _power_mean(pooled: Tensor, count: int, norm_type: float) -> Tensor:
@@ -92,6 +112,23 @@ def lp_pool2d(
     """
     mean = _C._nn.avg_pool2d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     return _power_mean(mean, _volume(kernel_size, 2), norm_type)
+
+
+def lp_pool3d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: Any,
+    stride: Any = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """`(sum of x**norm_type)**(1/norm_type)` over each window of `(N, C, D, H, W)`.
+
+    >>> import pycore
+    >>> pycore.nn.functional.lp_pool3d(pycore.ones(1, 1, 2, 2, 2), 3, 2).flatten()
+    tensor([2.])
+    """
+    mean = _C._nn.avg_pool3d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    return _power_mean(mean, _volume(kernel_size, 3), norm_type)
 
 
 def _volume(kernel_size: Any, ndim: int) -> int:
@@ -183,3 +220,15 @@ def max_unpool2d(
 ) -> Tensor:
     """Put the maxima of `max_pool2d` back to their positions, zeros elsewhere."""
     return _max_unpool(input, indices, kernel_size, stride, padding, output_size, 2)
+
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Put the maxima of `max_pool3d` back to their positions, zeros elsewhere."""
+    return _max_unpool(input, indices, kernel_size, stride, padding, output_size, 3)

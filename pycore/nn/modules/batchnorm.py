@@ -20,8 +20,10 @@ Tensor = _C.Tensor
 __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
     "InstanceNorm1d",
     "InstanceNorm2d",
+    "InstanceNorm3d",
 ]
 
 
@@ -165,6 +167,19 @@ class BatchNorm2d(_BatchNorm):
             raise ValueError(f"expected 4D input (got {input.dim()}D input)")
 
 
+class BatchNorm3d(_BatchNorm):
+    """Normalise channels over the batch and the volume; shape `(N, C, D, H, W)`.
+
+    >>> import pycore
+    >>> pycore.nn.BatchNorm3d(3)(pycore.randn(2, 3, 4, 4, 4)).shape
+    pycore.Size([2, 3, 4, 4, 4])
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() != 5:
+            raise ValueError(f"expected 5D input (got {input.dim()}D input)")
+
+
 class _InstanceNorm(_NormBase):
     _dims: tuple[int, int]  # dimensions of an input without and with a batch
 
@@ -232,3 +247,14 @@ class InstanceNorm2d(_InstanceNorm):
     """
 
     _dims = (3, 4)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Normalise every channel of every sample by itself; `(N, C, D, H, W)` or `(C, D, H, W)`.
+
+    >>> import pycore
+    >>> pycore.nn.InstanceNorm3d(3)(pycore.randn(2, 3, 4, 4, 4)).shape
+    pycore.Size([2, 3, 4, 4, 4])
+    """
+
+    _dims = (4, 5)

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 Tensor = _C.Tensor
 
-__all__ = ["Conv1d", "Conv2d"]
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+]
 
 _PADDING_WORDS = ("same", "valid")
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -131,7 +138,57 @@ class _ConvNd(Module):
         return text
 
 
-class Conv1d(_ConvNd):
+class _Conv(_ConvNd):
+    """Signature and padding of the forward convolutions."""
+
+    _ndim: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        ndim = self._ndim
+        super().__init__(
+            in_channels,
+            out_channels,
+            spread(kernel_size, ndim),
+            spread(stride, ndim),
+            padding if isinstance(padding, str) else spread(padding, ndim),
+            spread(dilation, ndim),
+            False,
+            (0,) * ndim,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
+
+    def _padded(self, input: Tensor) -> tuple[Tensor, Any]:
+        """The input and the padding left to do: other modes than zeros are done beforehand."""
+        if self.padding_mode == "zeros":
+            return input, self.padding
+        sides = self._reversed_padding_repeated_twice
+        return F.pad(input, sides, mode=self.padding_mode), (0,) * self._ndim
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight, self.bias)
+
+
+class Conv1d(_Conv):
     """Cross-correlation over `(N, C_in, L)` or `(C_in, L)`.
 
     Output length: `(L + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1`.
@@ -142,48 +199,14 @@ class Conv1d(_ConvNd):
     pycore.Size([20, 33, 24])
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            spread(kernel_size, 1),
-            spread(stride, 1),
-            padding if isinstance(padding, str) else spread(padding, 1),
-            spread(dilation, 1),
-            False,
-            (0,),
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-        )
+    _ndim = 1
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        padding = self.padding
-        if self.padding_mode != "zeros":
-            input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
-            padding = (0,)
+        input, padding = self._padded(input)
         return F.conv1d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
-    def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.weight, self.bias)
 
-
-class Conv2d(_ConvNd):
+class Conv2d(_Conv):
     """Cross-correlation over `(N, C_in, H, W)` or `(C_in, H, W)`.
 
     Output height and width follow `Conv1d`'s rule; sizes are a number or a pair, `padding` also
@@ -194,6 +217,33 @@ class Conv2d(_ConvNd):
     pycore.Size([4, 6, 28, 28])
     """
 
+    _ndim = 2
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        input, padding = self._padded(input)
+        return F.conv2d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+
+class Conv3d(_Conv):
+    """Cross-correlation over `(N, C_in, D, H, W)` or `(C_in, D, H, W)`; sizes as `Conv2d`.
+
+    >>> import pycore
+    >>> pycore.nn.Conv3d(2, 3, 2)(pycore.zeros(1, 2, 4, 4, 4)).shape
+    pycore.Size([1, 3, 3, 3, 3])
+    """
+
+    _ndim = 3
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        input, padding = self._padded(input)
+        return F.conv3d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+
+class _ConvTranspose(_ConvNd):
+    """Signature and output size of the transposed convolutions."""
+
+    _ndim: int
+
     def __init__(
         self,
         in_channels: int,
@@ -201,22 +251,26 @@ class Conv2d(_ConvNd):
         kernel_size: Any,
         stride: Any = 1,
         padding: Any = 0,
-        dilation: Any = 1,
+        output_padding: Any = 0,
         groups: int = 1,
         bias: bool = True,
+        dilation: Any = 1,
         padding_mode: str = "zeros",
         device: Any = None,
         dtype: Any = None,
     ) -> None:
+        if padding_mode != "zeros":
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
+        ndim = self._ndim
         super().__init__(
             in_channels,
             out_channels,
-            spread(kernel_size, 2),
-            spread(stride, 2),
-            padding if isinstance(padding, str) else spread(padding, 2),
-            spread(dilation, 2),
-            False,
-            (0, 0),
+            spread(kernel_size, ndim),
+            spread(stride, ndim),
+            spread(padding, ndim),
+            spread(dilation, ndim),
+            True,
+            spread(output_padding, ndim),
             groups,
             bias,
             padding_mode,
@@ -224,12 +278,103 @@ class Conv2d(_ConvNd):
             dtype,
         )
 
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        padding = self.padding
-        if self.padding_mode != "zeros":
-            input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
-            padding = (0, 0)
-        return F.conv2d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+    def _output_padding(self, input: Tensor, output_size: Any) -> Any:
+        """What must be added at the far side to reach a wanted size; ValueError if none does."""
+        if output_size is None:
+            return self.output_padding
+        ndim = self._ndim
+        extra = input.dim() - ndim
+        wanted = output_size
+        if len(wanted) == ndim + extra:
+            wanted = wanted[extra:]
+        if len(wanted) != ndim:
+            raise ValueError(
+                f"ConvTranspose{ndim}D: for {input.dim()}D input, output_size must have {ndim} "
+                f"or {ndim + extra} elements (got {len(output_size)})"
+            )
+        smallest = [
+            (input.size(axis + extra) - 1) * self.stride[axis]
+            - 2 * self.padding[axis]
+            + self.dilation[axis] * (self.kernel_size[axis] - 1)
+            + 1
+            for axis in range(ndim)
+        ]
+        largest = [low + step - 1 for low, step in zip(smallest, self.stride, strict=True)]
+        for low, size, high in zip(smallest, wanted, largest, strict=True):
+            if not low <= size <= high:
+                raise ValueError(
+                    f"requested an output size of {wanted}, but valid sizes range from "
+                    f"{smallest} to {largest} (for an input of {input.size()[2:]})"
+                )
+        return [size - low for size, low in zip(wanted, smallest, strict=True)]
 
-    def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.weight, self.bias)
+
+class ConvTranspose1d(_ConvTranspose):
+    """The gradient of `Conv1d` as a layer: `(N, C_in, L)` to a longer `(N, C_out, L_out)`.
+
+    `L_out = (L - 1)*stride - 2*padding + dilation*(kernel_size - 1) + output_padding + 1`.
+
+    >>> import pycore
+    >>> pycore.nn.ConvTranspose1d(2, 3, 4, stride=2)(pycore.zeros(1, 2, 5)).shape
+    pycore.Size([1, 3, 12])
+    """
+
+    _ndim = 1
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        return F.conv_transpose1d(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self._output_padding(input, output_size),
+            self.groups,
+            self.dilation,
+        )
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """The gradient of `Conv2d` as a layer; sizes as `ConvTranspose1d`, a number or a pair.
+
+    >>> import pycore
+    >>> pycore.nn.ConvTranspose2d(2, 3, 4, stride=2)(pycore.zeros(1, 2, 5, 5)).shape
+    pycore.Size([1, 3, 12, 12])
+    """
+
+    _ndim = 2
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        return F.conv_transpose2d(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self._output_padding(input, output_size),
+            self.groups,
+            self.dilation,
+        )
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """The gradient of `Conv3d` as a layer; sizes as `ConvTranspose1d`, a number or a triple.
+
+    >>> import pycore
+    >>> pycore.nn.ConvTranspose3d(2, 3, 2)(pycore.zeros(1, 2, 2, 2, 2)).shape
+    pycore.Size([1, 3, 3, 3, 3])
+    """
+
+    _ndim = 3
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        return F.conv_transpose3d(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self._output_padding(input, output_size),
+            self.groups,
+            self.dilation,
+        )

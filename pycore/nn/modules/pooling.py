@@ -19,18 +19,25 @@ Tensor = _C.Tensor
 __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "AvgPool1d",
     "AvgPool2d",
+    "AvgPool3d",
     "LPPool1d",
     "LPPool2d",
+    "LPPool3d",
     "MaxPool1d",
     "MaxPool2d",
+    "MaxPool3d",
     "MaxUnpool1d",
     "MaxUnpool2d",
+    "MaxUnpool3d",
     "MinPool1d",
     "MinPool2d",
+    "MinPool3d",
 ]
 
 
@@ -108,6 +115,28 @@ class MaxPool2d(_ExtremePool):
         )
 
 
+class MaxPool3d(_ExtremePool):
+    """Maximum of every window of `(N, C, D, H, W)`.
+
+    The stride is the kernel size when None; positions of the maxima on request.
+
+    >>> import pycore
+    >>> pycore.nn.MaxPool3d(2)(pycore.zeros(1, 1, 4, 6, 2)).shape
+    pycore.Size([1, 1, 2, 3, 1])
+    """
+
+    def forward(self, input: Tensor) -> Any:
+        return F.max_pool3d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
+
+
 class MinPool1d(_ExtremePool):
     """Minimum of every window of `(N, C, L)`.
 
@@ -142,6 +171,28 @@ class MinPool2d(_ExtremePool):
 
     def forward(self, input: Tensor) -> Any:
         return F.min_pool2d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
+
+
+class MinPool3d(_ExtremePool):
+    """Minimum of every window of `(N, C, D, H, W)`.
+
+    The counterpart of `MaxPool3d`; padding counts as plus infinity.
+
+    >>> import pycore
+    >>> pycore.nn.MinPool3d(2)(pycore.zeros(1, 1, 4, 6, 2)).shape
+    pycore.Size([1, 1, 2, 3, 1])
+    """
+
+    def forward(self, input: Tensor) -> Any:
+        return F.min_pool3d(
             input,
             self.kernel_size,
             self.stride,
@@ -229,6 +280,46 @@ class AvgPool2d(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
+class AvgPool3d(Module):
+    """Mean of every window of `(N, C, D, H, W)`; `divisor_override` replaces the window's size.
+
+    >>> import pycore
+    >>> pycore.nn.AvgPool3d(2)(pycore.ones(1, 1, 4, 6, 2)).shape
+    pycore.Size([1, 1, 2, 3, 1])
+    """
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = stride if stride is not None else kernel_size
+        self.padding = padding
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
+        self.divisor_override = divisor_override
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.avg_pool3d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
 class _LPPool(Module):
     """Sizes and printing of power-mean pooling."""
 
@@ -272,6 +363,20 @@ class LPPool2d(_LPPool):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.lp_pool2d(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+
+
+class LPPool3d(_LPPool):
+    """`(sum of x**p)**(1/p)` of every window of `(N, C, D, H, W)`.
+
+    >>> import pycore
+    >>> pycore.nn.LPPool3d(3, 2)(pycore.ones(1, 1, 2, 2, 2)).flatten()
+    tensor([2.])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool3d(
             input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
         )
 
@@ -321,6 +426,18 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
         return F.adaptive_avg_pool2d(input, self.output_size)
 
 
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """Means of `output_size` windows that cover `(N, C, D, H, W)` evenly; None keeps a size.
+
+    >>> import pycore
+    >>> pycore.nn.AdaptiveAvgPool3d((5, None, 1))(pycore.zeros(1, 6, 8, 9, 4)).shape
+    pycore.Size([1, 6, 5, 9, 1])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.adaptive_avg_pool3d(input, self.output_size)
+
+
 class AdaptiveMaxPool1d(_AdaptivePool):
     """Maxima of `output_size` windows that cover `(N, C, L)` evenly.
 
@@ -343,6 +460,18 @@ class AdaptiveMaxPool2d(_AdaptivePool):
 
     def forward(self, input: Tensor) -> Any:
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool3d(_AdaptivePool):
+    """Maxima of `output_size` windows that cover `(N, C, D, H, W)` evenly; None keeps a size.
+
+    >>> import pycore
+    >>> pycore.nn.AdaptiveMaxPool3d(3)(pycore.zeros(1, 6, 8, 9, 4)).shape
+    pycore.Size([1, 6, 3, 3, 3])
+    """
+
+    def forward(self, input: Tensor) -> Any:
+        return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
 
 
 class _MaxUnpool(Module):
@@ -391,5 +520,22 @@ class MaxUnpool2d(_MaxUnpool):
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
         return F.max_unpool2d(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Puts the maxima of `MaxPool3d` back to their positions, zeros elsewhere.
+
+    >>> import pycore
+    >>> y, i = pycore.nn.MaxPool3d(2, return_indices=True)(pycore.zeros(1, 1, 4, 4, 4))
+    >>> pycore.nn.MaxUnpool3d(2)(y, i).shape
+    pycore.Size([1, 1, 4, 4, 4])
+    """
+
+    _ndim = 3
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return F.max_unpool3d(
             input, indices, self.kernel_size, self.stride, self.padding, output_size
         )
