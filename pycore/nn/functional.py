@@ -45,8 +45,12 @@ from ._functional.loss import (
 )
 from ._functional.norm import instance_norm, local_response_norm, normalize, rms_norm
 from ._functional.pooling import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
     adaptive_max_pool1d_with_indices,
+    adaptive_max_pool2d,
     adaptive_max_pool2d_with_indices,
+    adaptive_max_pool3d,
     adaptive_max_pool3d_with_indices,
     lp_pool1d,
     lp_pool2d,
@@ -89,11 +93,7 @@ avg_pool1d = _nn.avg_pool1d
 avg_pool2d = _nn.avg_pool2d
 avg_pool3d = _nn.avg_pool3d
 adaptive_avg_pool1d = _nn.adaptive_avg_pool1d
-adaptive_avg_pool2d = _nn.adaptive_avg_pool2d
-adaptive_avg_pool3d = _nn.adaptive_avg_pool3d
 adaptive_max_pool1d = _nn.adaptive_max_pool1d
-adaptive_max_pool2d = _nn.adaptive_max_pool2d
-adaptive_max_pool3d = _nn.adaptive_max_pool3d
 # Activations
 relu = _nn.relu
 relu6 = _nn.relu6

@@ -341,17 +341,19 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
         return tensor
     rows = tensor.size(0)
     columns = tensor.numel() // rows
-    from ..linalg import qr  # runs on NumPy, which few programs need at their start
+    import numpy  # few programs need it at their start
 
     with no_grad():
         flat = tensor.new_empty((rows, columns)).normal_(0, 1, generator=generator)
         wide = rows < columns
-        q, r = qr(flat.t() if wide else flat)
+        if flat.element_size() == 2:
+            flat = flat.float()
+        q, r = numpy.linalg.qr((flat.t() if wide else flat).numpy())
         # QR leaves the signs open; fixing them makes the distribution uniform.
-        q = q * r.diagonal().sign()
+        q = q * numpy.sign(numpy.diagonal(r))
         if wide:
-            q = q.t()
-        tensor.view_as(q).copy_(q)
+            q = q.T
+        tensor.view_as(flat).copy_(_C.from_numpy(numpy.ascontiguousarray(q)))
         return tensor.mul_(gain)
 
 

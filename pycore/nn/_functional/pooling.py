@@ -53,6 +53,46 @@ def max_pool3d_with_indices(
     return _C._nn.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
+def _without_none(output_size: Any, input: Tensor) -> Any:
+    """The output size with the input's own extent in place of None."""
+    if isinstance(output_size, int) or None not in output_size:
+        return output_size
+    extents = input.shape[-len(output_size) :]
+    return tuple(
+        extent if size is None else size for size, extent in zip(output_size, extents, strict=True)
+    )
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Means of `output_size` windows that cover `(N, C, H, W)` evenly; None keeps a size.
+
+    >>> import pycore
+    >>> pycore.nn.functional.adaptive_avg_pool2d(pycore.zeros(1, 6, 8, 9), (5, None)).shape
+    pycore.Size([1, 6, 5, 9])
+    """
+    return _C._nn.adaptive_avg_pool2d(input, _without_none(output_size, input))
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """`adaptive_avg_pool2d` of `(N, C, D, H, W)`."""
+    return _C._nn.adaptive_avg_pool3d(input, _without_none(output_size, input))
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maxima of `output_size` windows that cover `(N, C, H, W)` evenly; None keeps a size.
+
+    >>> import pycore
+    >>> pycore.nn.functional.adaptive_max_pool2d(pycore.zeros(1, 6, 8, 9), (5, None)).shape
+    pycore.Size([1, 6, 5, 9])
+    """
+    return _C._nn.adaptive_max_pool2d(input, _without_none(output_size, input), return_indices)
+
+
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """`adaptive_max_pool2d` of `(N, C, D, H, W)`."""
+    return _C._nn.adaptive_max_pool3d(input, _without_none(output_size, input), return_indices)
+
+
 def adaptive_max_pool1d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -64,14 +104,14 @@ def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """`adaptive_max_pool2d` that returns the positions of the maxima too."""
-    return _C._nn.adaptive_max_pool2d(input, output_size, True)
+    return adaptive_max_pool2d(input, output_size, True)
 
 
 def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """`adaptive_max_pool3d` that returns the positions of the maxima too."""
-    return _C._nn.adaptive_max_pool3d(input, output_size, True)
+    return adaptive_max_pool3d(input, output_size, True)
 
 
 def _power_mean(pooled: Tensor, count: int, norm_type: float) -> Tensor:
