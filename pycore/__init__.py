@@ -57,6 +57,9 @@ _LAZY_MODULES = frozenset(
 _LAZY_NAMES = {
     "save": "serialization",
     "load": "serialization",
+    "einsum": "_contraction",
+    "tensordot": "_contraction",
+    "chain_matmul": "_contraction",
     "set_printoptions": "_tensor_str",
     "get_printoptions": "_tensor_str",
 }

@@ -5,7 +5,7 @@ Knows both name spaces; must not define anything itself.
 
 from __future__ import annotations
 
-from . import _C
+from . import _C, _contraction
 from .nn.functional import *  # noqa: F403
 from .nn.functional import __all__ as _neural
 
@@ -31,7 +31,13 @@ _TENSOR_NAMES = (
     "unravel_index",
 )
 
-_present = [name for name in _TENSOR_NAMES if hasattr(_C, name)]
-globals().update({name: getattr(_C, name) for name in _present})
+_found = {
+    name: getattr(source, name)
+    for source in (_contraction, _C)
+    for name in _TENSOR_NAMES
+    if hasattr(source, name)
+}
+_present = sorted(_found)
+globals().update(_found)
 
 __all__ = [*_neural, *_present]

@@ -253,17 +253,8 @@ Tensor einsum(std::string_view equation, TensorList tensors) {
   if (out.is(tensors[0])) out = view(out, out.sizes());  // never the operand itself
   return out;
 }
-PYCORE_OP("einsum(str equation, Tensor[] operands) -> Tensor", einsum, kFunction, R"(
-Sums of products in Einstein's notation: every operand's dimensions get letters, letters missing on the right of ``->``
-are summed over. ``...`` stands for further dimensions, which broadcast. Without ``->`` the letters that appear once form
-the result, in alphabetical order.
-
->>> pycore.einsum('ij,jk->ik', pycore.eye(2), pycore.tensor([[1., 2.], [3., 4.]]))
-tensor([[1., 2.],
-        [3., 4.]])
->>> pycore.einsum('ii', pycore.eye(3))
-tensor(3.)
-)");
+// The Python layer takes operands one by one, and numbers in place of letters.
+PYCORE_OP("_einsum(str equation, Tensor[] operands) -> Tensor", einsum, kFunction, "");
 
 // --- tensordot -----------------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,149 @@
+"""Matrix products, convolutions, pooling: both derivatives, integers, odd shapes, out=."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+import pycore
+import pycore.nn.functional as F
+from pycore.autograd import gradcheck, gradgradcheck
+from tests.products import CONVOLUTIONS, MIN_POOLS, POOLS, PRODUCTS, Sample
+
+np = pytest.importorskip("numpy")
+
+
+def first(result):
+    return result[0] if isinstance(result, (tuple, list)) else result
+
+
+@pytest.mark.parametrize("sample", PRODUCTS + CONVOLUTIONS + POOLS + MIN_POOLS, ids=str)
+def test_derivatives(sample: Sample) -> None:
+    rng = np.random.default_rng(3)
+    inputs = []
+    for shape in sample.shapes:
+        # Distinct, well separated values: finite differences must not change which one is largest.
+        values = rng.permutation(math.prod(shape)) / 7 + 0.1
+        inputs.append(
+            pycore.tensor(values.tolist(), dtype=pycore.float64).reshape(shape).requires_grad_()
+        )
+
+    def call(*args):
+        return first(sample.call(pycore, F, *args))
+
+    assert gradcheck(call, inputs)
+    assert gradgradcheck(call, inputs)
+
+
+# Every path of the kernels: tiny, one row, one column, skinny, blocked; each operand plain,
+# transposed or with gaps.
+SHAPES = [
+    (1, 8, 8), (8, 1, 8), (1, 84, 120), (84, 1, 120), (1, 300, 70), (3, 5, 7), (7, 33, 65),
+    (15, 16, 17),
+    (64, 10, 84), (64, 100, 200), (33, 47, 600), (300, 40, 20),
+    (129, 130, 131), (13, 14, 1), (2, 600, 300),
+]  # fmt: skip
+
+
+def laid_out(rng, shape, layout, dtype):
+    if layout == "t":
+        return pycore.from_numpy(rng(shape[::-1]).astype(dtype)).t()
+    if layout == "gaps":
+        return pycore.from_numpy(rng((shape[0] * 2, shape[1] * 3)).astype(dtype))[::2, ::3]
+    return pycore.from_numpy(rng(shape).astype(dtype))
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float64", "int64", "int32", "int16", "int8", "uint8"]
+)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_mm_against_numpy(shape, dtype) -> None:
+    m, n, k = shape
+    generator = np.random.default_rng(5)
+    if dtype.startswith("float"):
+        rng = generator.standard_normal
+        tolerance = 1e-4 if dtype == "float32" else 1e-12
+    else:
+        tolerance = 0
+
+        def rng(size):
+            return generator.integers(0, 100, size)
+
+    for left in ("plain", "t", "gaps"):
+        for right in ("plain", "t", "gaps"):
+            a = laid_out(rng, (m, k), left, dtype)
+            b = laid_out(rng, (k, n), right, dtype)
+            expected = np.matmul(a.numpy(), b.numpy())
+            got = pycore.mm(a, b).numpy()
+            assert np.allclose(got, expected, rtol=tolerance, atol=tolerance * math.sqrt(k)), (
+                left,
+                right,
+            )
+
+
+def test_threads_do_not_change_bits() -> None:
+    generator = np.random.default_rng(6)
+
+    def make(*shape):
+        return pycore.from_numpy(generator.standard_normal(shape).astype("float32"))
+
+    a, b = make(300, 400), make(400, 500)
+    x, w, g = make(9, 6, 20, 20), make(16, 6, 3, 3), make(9, 16, 18, 18)
+    before = pycore.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 3):
+            pycore.set_num_threads(threads)
+            leaves = [t.clone().requires_grad_() for t in (x, w)]
+            y = F.max_pool2d(F.conv2d(*leaves), 1)
+            y.backward(g)
+            results.append([(a @ b), y.detach(), leaves[0].grad, leaves[1].grad])
+    finally:
+        pycore.set_num_threads(before)
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=False):
+            assert one.numpy().tobytes() == two.numpy().tobytes()
+
+
+def test_out_and_in_place() -> None:
+    a, b = pycore.ones(2, 3), pycore.ones(3, 4)
+    out = pycore.empty(0)
+    assert pycore.mm(a, b, out=out) is out
+    assert out.tolist() == [[3.0] * 4] * 2
+    c = pycore.ones(2, 4)
+    c.addmm_(a, b, beta=2)
+    assert c.tolist() == [[5.0] * 4] * 2
+
+
+def test_beta_zero_ignores_nan() -> None:
+    c = pycore.full((2, 2), math.nan)
+    assert pycore.addmm(c, pycore.eye(2), pycore.eye(2), beta=0).tolist() == [
+        [1.0, 0.0],
+        [0.0, 1.0],
+    ]
+
+
+def test_nan_and_infinity_stay_in_their_place() -> None:
+    x = pycore.zeros(1, 1, 20, 20)
+    x[0, 0, 3, 4] = math.inf
+    y = F.conv2d(x, pycore.ones(1, 1, 3, 3), padding=1)
+    assert pycore.isinf(y).sum().item() == 9
+
+
+def test_pooling_of_nan_and_of_integers() -> None:
+    x = pycore.tensor([[[1.0, math.nan, 2.0, 3.0]]])
+    y, i = F.max_pool1d(x, 2, return_indices=True)
+    assert math.isnan(y[0, 0, 0].item()) and y[0, 0, 1].item() == 3.0
+    assert i.tolist() == [[[1, 3]]]
+    z = pycore.tensor([[[[5, 1], [2, 9]]]])
+    assert F.max_pool2d(z, 2).tolist() == [[[[9]]]]
+    assert F.min_pool2d(z, 2).tolist() == [[[[1]]]]
+
+
+def test_tensordot_and_chain() -> None:
+    a, b = pycore.arange(24.0).reshape(2, 3, 4), pycore.arange(12.0).reshape(4, 3)
+    expected = np.tensordot(a.numpy(), b.numpy(), axes=([1, 2], [1, 0]))
+    assert np.allclose(pycore.tensordot(a, b, dims=([1, 2], [1, 0])).numpy(), expected)
+    assert pycore.tensordot(a, b, dims=1).shape == (2, 3, 3)
+    assert pycore.einsum(a, [0, 1, 2], b, [2, 1], [0]).shape == (2,)
