@@ -59,13 +59,23 @@ def main() -> int:
 
     for wheel in map(Path, sys.argv[1:]):
         size = wheel.stat().st_size
-        gate("wheel size", size <= WHEEL_BYTES, f"{size / 1e6:.2f} MB, limit {WHEEL_BYTES / 1e6:.0f}")
+        gate(
+            "wheel size", size <= WHEEL_BYTES, f"{size / 1e6:.2f} MB, limit {WHEEL_BYTES / 1e6:.0f}"
+        )
         names = zipfile.ZipFile(wheel).namelist()
         for needed in ("pycore/py.typed", "pycore/_C.pyi"):
             gate("wheel content", needed in names, needed)
     seconds, resident, modules = import_cost()
-    gate("import time", seconds <= IMPORT_SECONDS, f"{seconds * 1e3:.1f} ms, limit {IMPORT_SECONDS * 1e3:.0f}")
-    gate("resident memory", resident <= RESIDENT_BYTES, f"{resident / 1e6:.1f} MB, limit {RESIDENT_BYTES / 1e6:.0f}")
+    gate(
+        "import time",
+        seconds <= IMPORT_SECONDS,
+        f"{seconds * 1e3:.1f} ms, limit {IMPORT_SECONDS * 1e3:.0f}",
+    )
+    gate(
+        "resident memory",
+        resident <= RESIDENT_BYTES,
+        f"{resident / 1e6:.1f} MB, limit {RESIDENT_BYTES / 1e6:.0f}",
+    )
     heavy = [name for name in modules if name.split(".")[0] in HEAVY]
     gate("imported modules", not heavy, f"{len(modules)}; heavy: {', '.join(heavy) or 'none'}")
     return 1 if failures else 0

@@ -32,7 +32,9 @@ def summary(path: str, seconds: str) -> int:
     rows = [line.split("\t") for line in Path(path).read_text().splitlines()]
     for name, passed, failed, skipped, took in rows:
         state = "FAILED" if int(failed) else "ok"
-        print(f"{name:18} {state:7} {passed:>6} passed {failed:>4} failed {skipped:>5} skipped {took:>6} s")
+        print(
+            f"{name:18} {state:7} {passed:>6} passed {failed:>4} failed {skipped:>5} skipped {took:>6} s"
+        )
     passed, failed, skipped = (sum(int(row[i]) for row in rows) for i in (1, 2, 3))
     print(f"{passed} passed, {failed} failed, {skipped} skipped in {seconds}s")
     return 1 if failed or not passed else 0
