@@ -50,7 +50,7 @@ class _Storage:
         self.tensor = tensor  # keeps the memory alive
         self.key = key
         self.dtype = _dtype_name(tensor.dtype)
-        self.size = tensor.untyped_storage().nbytes()
+        self.size = tensor._storage_nbytes()
         self.count = self.size // tensor.dtype.itemsize
 
     def bytes(self) -> Any:
@@ -59,7 +59,7 @@ class _Storage:
 
         if self.size == 0:
             return b""
-        address = self.tensor.untyped_storage().data_ptr()
+        address = self.tensor._storage_ptr()
         return memoryview((ctypes.c_ubyte * self.size).from_address(address)).cast("B")
 
 
@@ -132,7 +132,7 @@ class StoragePickler(pickle._Pickler):  # type: ignore[name-defined]
         return self._name("torch._tensor", "_rebuild_from_type_v2"), wrapped
 
     def _storage(self, tensor: Any) -> _Storage:
-        address = tensor.untyped_storage().data_ptr()
+        address = tensor._storage_ptr()
         known = self._by_address.get(address)
         if known is None or known.size == 0:  # empty storages have no address of their own
             known = _Storage(tensor.data, str(len(self.storages)))

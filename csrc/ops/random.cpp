@@ -90,14 +90,13 @@ PYCORE_OP("randint_like(Tensor input, int low, int high, " PC_RANDOM_LIKE_ARGS "
           kFunction, "");
 
 Tensor randperm(int64_t n, Generator* g, Dtype dtype, Ignored, Ignored, bool, bool grad) {
-  PC_CHECK(n >= 0, "n must be non-negative, got", n);
   const DType t = dtype.value_or(DType::int64);
+  Tensor order = empty({{n}}, DType::int64);  // refuses negative sizes
   dispatch_all(t, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    PC_CHECK(n <= greatest_random<T>() || t == DType::bool_, "n is too large for result tensor type: '",
-             legacy_type_name(t), "'");
+    PC_CHECK(n <= greatest_random<T>(), "value cannot be converted to type ", name(t), " without overflow: randperm(", n,
+             ") needs numbers that the result's dtype does not have");
   });
-  Tensor order = empty({{n}}, DType::int64);
   fill_permutation(generator_or_default(g), order.data<int64_t>(), n);
   return finish(to_dtype(order, t), grad);
 }
