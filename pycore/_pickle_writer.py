@@ -73,7 +73,7 @@ class StoragePickler(pickle._Pickler):  # type: ignore[name-defined]
     Derives from the Python pickler: the C one insists on importing every name it writes.
     """
 
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]  # noqa: RUF012
 
     def __init__(self, file: Any, protocol: int) -> None:
         from . import Size, Tensor, device, dtype

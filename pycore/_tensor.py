@@ -285,6 +285,13 @@ def _layout(self: Tensor) -> Any:
     return strided
 
 
+def _untyped_storage(self: Tensor) -> Any:
+    """The memory behind the tensor, shared by its views."""
+    from .storage import UntypedStorage
+
+    return UntypedStorage(self)
+
+
 def _attach() -> None:
     methods = {
         "__iter__": _iter,
@@ -308,6 +315,7 @@ def _attach() -> None:
         "is_pinned": lambda self: False,
         "is_shared": lambda self: False,
         "layout": property(_layout),
+        "untyped_storage": _untyped_storage,
         "names": property(lambda self: (None,) * self.dim()),
     }
     for name, value in methods.items():

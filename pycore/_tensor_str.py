@@ -5,16 +5,15 @@ Uses only methods that tensors have in public, and reads no more of a big tensor
 
 from __future__ import annotations
 
-import sys
-
 import math
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-__all__ = ["get_printoptions", "set_printoptions", "tensor_format", "tensor_str"]
+__all__ = ["get_printoptions", "set_printoptions", "tensor_str"]
 
 
 class PrintOptions:
@@ -289,16 +288,3 @@ def tensor_str(self: Any, *, tensor_contents: str | None = None) -> str:
     text = _append(prefix + tensor_contents, _suffixes(self), indent)
     # A subclass wrapped by Parameter() stays its own type and only answers as a Parameter.
     return f"Parameter({text})" if not plain and isinstance(self, Parameter) else text
-
-
-def tensor_format(self: Any, format_spec: str) -> str:
-    """``format(tensor, spec)``: a tensor of no dimensions formats as its number.
-
-    Example:
-        >>> import pycore
-        >>> f"{pycore.tensor(3.14159):.2f}"
-        '3.14'
-    """
-    if self.dim() == 0:
-        return self.item().__format__(format_spec)
-    return object.__format__(self, format_spec)

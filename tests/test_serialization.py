@@ -194,7 +194,7 @@ class Evil:
 
 def test_code_is_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(pickle.UnpicklingError, match="posix.mkdir|os.mkdir|nt.mkdir"):
+    with pytest.raises(pickle.UnpicklingError, match=r"GLOBAL (posix|os|nt)\.mkdir"):
         round_trip(Evil())
     assert not os.path.exists("pwned")
 

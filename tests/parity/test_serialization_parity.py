@@ -113,7 +113,7 @@ def test_optimizer_state(source, target):
     p, optimizer = build(source)
     (p * p).sum().backward()
     optimizer.step()
-    q, other = build(target)
+    _, other = build(target)
     other.load_state_dict(carry(source, target, optimizer.state_dict()))
     state = other.state_dict()["state"][0]
     for key, value in optimizer.state_dict()["state"][0].items():
