@@ -67,13 +67,14 @@ def _dtype_name(dtype: Any) -> str:
     return str(dtype).rpartition(".")[2]
 
 
-class StoragePickler(pickle._Pickler):  # type: ignore[name-defined]
-    """Pickles tensors as PyTorch does and collects their storages in ``storages``.
+# The Python pickler, not the C one, which insists on importing every name it writes.
+_Pickler: Any = pickle._Pickler
 
-    Derives from the Python pickler: the C one insists on importing every name it writes.
-    """
 
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]  # noqa: RUF012
+class StoragePickler(_Pickler):  # type: ignore[misc]
+    """Pickles tensors as PyTorch does and collects their storages in ``storages``."""
+
+    dispatch = dict(_Pickler.dispatch)  # noqa: RUF012
 
     def __init__(self, file: Any, protocol: int) -> None:
         from . import Size, Tensor, device, dtype
@@ -110,9 +111,10 @@ class StoragePickler(pickle._Pickler):  # type: ignore[name-defined]
 
     def _reduce_tensor(self, tensor: Any) -> Any:
         attributes = getattr(tensor, "__dict__", None)
+        hooks: OrderedDict[str, Any] = OrderedDict()  # hooks are never saved
         if type(tensor) is self._parameter_type and not attributes:
-            args = (tensor.data, tensor.requires_grad, OrderedDict())
-            return self._name("torch._utils", "_rebuild_parameter"), args
+            parts = (tensor.data, tensor.requires_grad, hooks)
+            return self._name("torch._utils", "_rebuild_parameter"), parts
         rebuild = self._name("torch._utils", "_rebuild_tensor_v2")
         args = (
             self._storage(tensor),
@@ -120,7 +122,7 @@ class StoragePickler(pickle._Pickler):  # type: ignore[name-defined]
             tuple(tensor.size()),
             tuple(tensor.stride()),
             bool(tensor.requires_grad),
-            OrderedDict(),  # backward hooks, which are never saved
+            hooks,
         )
         if type(tensor) is self._tensor_type and not attributes:
             return rebuild, args

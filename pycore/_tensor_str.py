@@ -170,7 +170,7 @@ def _shown(tensor: Any, edge: int, dim: int = 0) -> Any:
     return _join(head, tail, dim)
 
 
-def _join(head: list, tail: list, depth: int) -> list:
+def _join(head: list[Any], tail: list[Any], depth: int) -> list[Any]:
     if depth == 0:
         return head + tail
     return [_join(a, b, depth - 1) for a, b in zip(head, tail, strict=True)]
@@ -198,7 +198,7 @@ class _Layout:
         gap = "\n" * (len(self.shape) - depth - 1) + " " * (indent + 1)
         return f"[{(',' + gap).join(rows)}]"
 
-    def _row(self, values: list, indent: int, depth: int) -> str:
+    def _row(self, values: list[Any], indent: int, depth: int) -> str:
         texts = [self.number(value) for value in values]
         if self._cut(depth):
             texts.insert(self.edge or 0, " ..." if self.edge else "...")
