@@ -32,6 +32,22 @@ STORAGE_DTYPES = {
 _STORAGE_CLASS = {dtype: name for name, dtype in STORAGE_DTYPES.items()}
 
 
+# Attributes that PyTorch's Module expects to find and ours makes when they are first used.
+_MODULE_HOOKS = (
+    "_backward_pre_hooks",
+    "_backward_hooks",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
+
+
 class _Name:
     """A global by name: written to the pickle as such, never called here."""
 
@@ -78,6 +94,7 @@ class StoragePickler(_Pickler):  # type: ignore[misc]
 
     def __init__(self, file: Any, protocol: int) -> None:
         from . import Size, Tensor, device, dtype
+        from .nn.modules.module import Module
         from .nn.parameter import Parameter
 
         super().__init__(file, protocol)
@@ -87,6 +104,7 @@ class StoragePickler(_Pickler):  # type: ignore[misc]
         self._tensor_type = Tensor
         self._parameter_type = Parameter
         self._dtype_type = dtype
+        self._module_type = Module
         self._small_types = {device: lambda x: (x.type,), Size: lambda x: (tuple(x),)}
 
     def _name(self, module: str, name: str) -> _Name:
@@ -107,7 +125,16 @@ class StoragePickler(_Pickler):  # type: ignore[misc]
         arguments = self._small_types.get(type(obj))
         if arguments is not None:
             return self._name("torch", type(obj).__name__), arguments(obj)
+        if isinstance(obj, self._module_type):
+            return self._reduce_module(obj)
         return NotImplemented
+
+    def _reduce_module(self, module: Any) -> Any:
+        parts = list(module.__reduce_ex__(2))
+        if len(parts) > 2 and isinstance(parts[2], dict):
+            hooks: dict[str, Any] = {name: OrderedDict() for name in _MODULE_HOOKS}
+            parts[2] = {**hooks, "_is_full_backward_hook": None, **parts[2]}
+        return tuple(parts)
 
     def _reduce_tensor(self, tensor: Any) -> Any:
         attributes = getattr(tensor, "__dict__", None)

@@ -99,11 +99,19 @@ void init_generator(py::module_& m) {
         // Negative seeds count from 2^64, as in PyTorch.
         auto n = py::reinterpret_steal<py::object>(PyNumber_Index(seed.ptr()));
         if (!n) throw py::error_already_set();
-        uint64_t s = PyLong_AsUnsignedLongLongMask(n.ptr());
-        if (PyErr_Occurred()) throw py::error_already_set();
+        uint64_t s = PyLong_AsUnsignedLongLong(n.ptr());
+        if (PyErr_Occurred()) {
+          PyErr_Clear();
+          s = static_cast<uint64_t>(PyLong_AsLongLong(n.ptr()));
+        }
+        if (PyErr_Occurred()) {
+          PyErr_Clear();
+          fail(ErrorKind::value, "Overflow when unpacking long long: manual_seed takes integers of 64 bits");
+        }
         self.cast<Generator&>().manual_seed(s);
         return self;
       }, py::arg("seed"))
+      .def("clone_state", [](const Generator& g) { return std::make_unique<Generator>(g); })
       .def("seed", &Generator::seed)
       .def("initial_seed", &Generator::initial_seed)
       .def("get_state", [](const Generator& g) {
