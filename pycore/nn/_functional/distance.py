@@ -27,7 +27,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
     >>> import pycore
     >>> pycore.nn.functional.cosine_similarity(pycore.ones(2), pycore.ones(2), dim=0)
-    tensor(1.)
+    tensor(1.0000)
     """
     n1 = x1.norm(2, dim, keepdim=True).clamp_min(eps)
     n2 = x2.norm(2, dim, keepdim=True).clamp_min(eps)

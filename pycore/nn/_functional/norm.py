@@ -80,7 +80,7 @@ def rms_norm(
 
     >>> import pycore
     >>> pycore.nn.functional.rms_norm(pycore.full((2,), 3.0), (2,))
-    tensor([1.0000, 1.0000])
+    tensor([1., 1.])
     """
     shape = tuple(normalized_shape)
     if tuple(input.shape[input.dim() - len(shape) :]) != shape:

@@ -37,7 +37,7 @@ class CosineSimilarity(Module):
 
     >>> import pycore
     >>> pycore.nn.CosineSimilarity(dim=0)(pycore.ones(2), pycore.ones(2))
-    tensor(1.)
+    tensor(1.0000)
     """
 
     def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
