@@ -1,6 +1,6 @@
 """Size of the wheel, time and memory of `import pycore`: fails where a limit is passed.
 
-Run with the interpreter of an environment in which only the wheel and its dependencies are installed.
+Run with the interpreter of an environment that has only the wheel and its dependencies.
 """
 
 import os
@@ -30,7 +30,7 @@ print(seconds, resident, *sorted(set(sys.modules) - before))
 
 
 def run(statement: str) -> tuple[float, int, list[str]]:
-    """Seconds of a statement in a fresh interpreter, resident bytes after it, modules it brought."""
+    """Seconds of a statement in a fresh interpreter, resident bytes after it, new modules."""
     probe = _PROBE.format(statement=statement, page=os.sysconf("SC_PAGE_SIZE"))
     output = subprocess.run(
         [sys.executable, "-c", probe], check=True, capture_output=True, text=True, cwd="/"

@@ -1,4 +1,4 @@
-"""Small services for .ci/run: README commands, test counts, the closing summary. Needs only the standard library."""
+"""Small services for .ci/run: README commands, test counts, the closing summary."""
 
 import re
 import sys
@@ -13,7 +13,7 @@ def readme_command(number: int) -> str:
 
 
 def count(xml: str, status: int) -> tuple[int, int, int]:
-    """Passed, failed and skipped tests of a JUnit file; a run that ended badly has failed at least once."""
+    """Passed, failed and skipped tests of a JUnit file; a bad end is a failure at least."""
     try:
         suites = list(ET.parse(xml).getroot().iter("testsuite"))
     except (OSError, ET.ParseError):
@@ -32,9 +32,8 @@ def summary(path: str, seconds: str) -> int:
     rows = [line.split("\t") for line in Path(path).read_text().splitlines()]
     for name, passed, failed, skipped, took in rows:
         state = "FAILED" if int(failed) else "ok"
-        print(
-            f"{name:18} {state:7} {passed:>6} passed {failed:>4} failed {skipped:>5} skipped {took:>6} s"
-        )
+        counts = f"{passed:>6} passed {failed:>4} failed {skipped:>5} skipped"
+        print(f"{name:18} {state:7} {counts} {took:>6} s")
     passed, failed, skipped = (sum(int(row[i]) for row in rows) for i in (1, 2, 3))
     print(f"{passed} passed, {failed} failed, {skipped} skipped in {seconds}s")
     return 1 if failed or not passed else 0

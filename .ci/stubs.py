@@ -1,4 +1,4 @@
-"""Writes pycore/_C.pyi, the types of the extension module, from what every operator declares of itself.
+"""Writes pycore/_C.pyi, the types of the extension module, from the schemas of its operators.
 
 python .ci/stubs.py           writes the file
 python .ci/stubs.py --check   fails if the file is not what would be written
@@ -21,7 +21,7 @@ from pycore import _C
 
 TARGET = Path(__file__).resolve().parent.parent / "pycore" / "_C.pyi"
 
-HEADER = '''\
+HEADER = """\
 # Types of the extension module. Written by .ci/stubs.py from the operators' schemas; do not edit.
 import builtins
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +63,7 @@ class Generator:
     def set_state(self, new_state: Tensor) -> Generator: ...
 
 default_generator: Generator
-'''
+"""
 
 # What the C type has beside operators.
 TENSOR_HEAD = """\
@@ -123,8 +123,9 @@ class Tensor:
         inputs: Sequence[Tensor] | Tensor | None = None,
     ) -> None: ...
 """
-_OPERATORS = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()
-_COMPARISONS = "eq ne lt le gt ge".split()
+_OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"]
+_OPERATORS += ["and", "or", "xor", "lshift", "rshift"]
+_COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
 
 FUNCTIONS = """\
 def tensor(
@@ -256,7 +257,9 @@ def render(name: str, parameters: list[Parameter], returns: str, first: str = ""
         if p.keyword_only and not star:
             parts.append("*")
             star = True
-        parts.append(p.name + ": " + p.type + (f" = {default_text(p.default)}" if p.default else ""))
+        parts.append(
+            p.name + ": " + p.type + (f" = {default_text(p.default)}" if p.default else "")
+        )
     return f"def {name}({', '.join(parts)}) -> {returns}: ..."
 
 
@@ -277,9 +280,13 @@ def variants(op: dict, signature: Signature, method: bool) -> list[str]:
         # Sizes and dimensions may be given one by one.
         rest = [p for p in parameters if p.keyword_only]
         star = f"*{positional[0].name}: _int"
-        lines.append(render(signature.name, [], signature.returns, ", ".join(filter(None, [first, star]))))
+        lines.append(
+            render(signature.name, [], signature.returns, ", ".join(filter(None, [first, star])))
+        )
         if rest:
-            inner = ", ".join(f"{p.name}: {p.type} = {default_text(p.default or '...')}" for p in rest)
+            inner = ", ".join(
+                f"{p.name}: {p.type} = {default_text(p.default or '...')}" for p in rest
+            )
             lines[-1] = lines[-1].replace(star, f"{star}, {inner}")
     return lines
 
@@ -325,8 +332,16 @@ def python_methods(taken: set[str]) -> str:
                     text += " = ..."
                 parts.append(text)
             annotation = str(value.__annotations__.get("return", "Any"))
-            known = {"Tensor": "Tensor", "None": "None", "bool": "_bool", "int": "_int", "str": "_str"}
-            out.append(f"    def {name}({', '.join(parts)}) -> {known.get(annotation, 'Any')}: ...\n")
+            known = {
+                "Tensor": "Tensor",
+                "None": "None",
+                "bool": "_bool",
+                "int": "_int",
+                "str": "_str",
+            }
+            out.append(
+                f"    def {name}({', '.join(parts)}) -> {known.get(annotation, 'Any')}: ...\n"
+            )
         elif isinstance(value, property | types.GetSetDescriptorType) and not name.startswith("_"):
             kinds = {"is_": "_bool", "nd": "_int", "nb": "_int", "it": "_int", "output_nr": "_int"}
             kind = next((t for p, t in kinds.items() if name.startswith(p)), None)

@@ -1,4 +1,4 @@
-"""A tour of building models: modules and parameters, layers, activations, losses. Prints as it goes.
+"""A tour of building models: modules and parameters, layers, activations, losses.
 
 python examples/building_models.py
 """

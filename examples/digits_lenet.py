@@ -1,9 +1,10 @@
 """Trains a LeNet on scanned handwritten digits: 1,797 scans of 8 x 8 pixels, enlarged to 32 x 32.
 
-python examples/digits_lenet.py [--epochs 20] [--batch-size 32] [--lr 0.05] [--threads 2] [--output DIRECTORY]
+python examples/digits_lenet.py [--epochs 20] [--batch-size 32] [--lr 0.05] [--threads 2]
 
-Prints the accuracy on the scans kept back for testing (above 98 %) and leaves two pictures in the
-output directory: curves.png (loss and accuracy of each epoch) and misread.png (digits read wrongly).
+Prints the accuracy on the scans kept back for testing (above 98 %) and leaves two pictures in
+examples/output/ or what --output names: curves.png (loss and accuracy of each epoch) and
+misread.png (digits read wrongly).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pycore.utils.data import DataLoader, TensorDataset
 
 
 class LeNet(nn.Module):
-    """Two convolutions, each followed by pooling, then three linear layers: (N, 1, 32, 32) -> (N, 10)."""
+    """Two convolutions with pooling, then three linear layers: (N, 1, 32, 32) -> (N, 10)."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,57 +1,74 @@
 """pycore: PyTorch's API on a small, fast CPU core.
 
-``import pycore as torch`` is meant to be the only line that a program changes. Sub-packages that many
-programs do not need (optim, utils.data, serialization ...) are imported when first used.
+``import pycore as torch`` is meant to be the only line that a program changes. Sub-packages that
+many programs do not need (optim, utils.data, serialization ...) are imported when first used.
 """
 
 from __future__ import annotations
 
 from . import _C
-from ._C import *  # noqa: F403
+from ._C import *
 
 __version__ = "0.1.0"
 
-# Names that `import *` must not hide, and dtypes that share their names with builtins.
-from math import e, inf, nan, pi  # noqa: E402,F401
+from math import e as e, inf as inf, nan as nan, pi as pi
+
 newaxis = None
 
-from . import _tensor  # noqa: E402  (completes the Tensor class)
-from ._tensor import (  # noqa: E402,F401
-    as_tensor,
-    asarray,
-    is_complex,
-    is_floating_point,
-    is_nonzero,
-    is_storage,
-    is_tensor,
-    numel,
+from . import (
+    _tensor,  # completes the Tensor class
+    autograd as autograd,
 )
-from ._layout import (  # noqa: E402,F401
-    channels_last,
-    contiguous_format,
-    preserve_format,
-    sparse_coo,
-    strided,
+from ._layout import (
+    channels_last as channels_last,
+    contiguous_format as contiguous_format,
+    preserve_format as preserve_format,
+    sparse_coo as sparse_coo,
+    strided as strided,
 )
-from .autograd.grad_mode import (  # noqa: E402,F401
-    enable_grad,
-    inference_mode,
-    no_grad,
-    set_grad_enabled,
+from ._tensor import (
+    as_tensor as as_tensor,
+    asarray as asarray,
+    is_complex as is_complex,
+    is_floating_point as is_floating_point,
+    is_nonzero as is_nonzero,
+    is_storage as is_storage,
+    is_tensor as is_tensor,
+    numel as numel,
 )
-from .random import (  # noqa: E402,F401
-    get_rng_state,
-    initial_seed,
-    manual_seed,
-    seed,
-    set_rng_state,
+from .autograd.grad_mode import (
+    enable_grad as enable_grad,
+    inference_mode as inference_mode,
+    no_grad as no_grad,
+    set_grad_enabled as set_grad_enabled,
 )
-from . import autograd  # noqa: E402,F401
+from .random import (
+    get_rng_state as get_rng_state,
+    initial_seed as initial_seed,
+    manual_seed as manual_seed,
+    seed as seed,
+    set_rng_state as set_rng_state,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # What __getattr__ finds below, for type checkers.
+    from . import (
+        functional as functional,
+        nn as nn,
+        optim as optim,
+        serialization as serialization,
+        utils as utils,
+    )
+    from ._contraction import chain_matmul as chain_matmul, einsum as einsum, tensordot as tensordot
+    from ._tensor_str import set_printoptions as set_printoptions
+    from .serialization import load as load, save as save
 
 _LAZY_MODULES = frozenset(
     {
-        "amp", "backends", "cpu", "cuda", "distributions", "fft", "functional", "jit", "linalg", "nn", "onnx",
-        "optim", "overrides", "serialization", "special", "testing", "types", "utils", "version",
+        "amp", "backends", "cpu", "cuda", "distributions", "fft", "functional", "jit", "linalg",
+        "nn", "onnx", "optim", "overrides", "serialization", "special", "testing", "types", "utils",
+        "version",
     }
 )  # fmt: skip
 _LAZY_NAMES = {
@@ -116,7 +133,8 @@ def set_float32_matmul_precision(precision: str) -> None:
     global _matmul_precision
     if precision not in ("highest", "high", "medium"):
         raise ValueError(
-            f"set_float32_matmul_precision: got {precision!r}, expected 'highest', 'high' or 'medium'"
+            f"set_float32_matmul_precision: got {precision!r}, "
+            "expected 'highest', 'high' or 'medium'"
         )
     _matmul_precision = precision
 
@@ -152,5 +170,3 @@ def get_num_interop_threads() -> int:
 
 def set_num_interop_threads(n: int) -> None:
     """Accepted for compatibility."""
-
-

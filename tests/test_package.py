@@ -1,4 +1,4 @@
-"""The package as a whole: cost of importing it, layers of its sources, symbols of its kernels, memory of long runs."""
+"""The package as a whole: cost of import, layers of the sources, kernel symbols, long runs."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def run_python(code: str, **environment: str) -> str:
     ).stdout
 
 
-# --- import -----------------------------------------------------------------------------------------------------------
+# --- import ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.timing
@@ -50,10 +50,17 @@ def test_resident_memory_after_import_is_under_40_mb():
 
 
 def test_import_brings_nothing_heavy():
-    code = "import sys; before = set(sys.modules); import pycore; print(*sorted(set(sys.modules) - before))"
+    code = "import sys; old = set(sys.modules); import pycore; print(*set(sys.modules) - old)"
     modules = {name.split(".")[0] for name in run_python(code).split()}
     assert "pycore" in modules
-    assert not modules & {"numpy", "typing_extensions", "inspect", "ast", "asyncio", "multiprocessing"}
+    assert not modules & {
+        "numpy",
+        "typing_extensions",
+        "inspect",
+        "ast",
+        "asyncio",
+        "multiprocessing",
+    }
 
 
 def test_typed_and_versioned():
@@ -78,7 +85,15 @@ def test_stubs_are_current():
 def test_mypy_accepts_a_typed_program(tmp_path):
     pytest.importorskip("mypy")
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "typed_program.py"],
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--cache-dir",
+            str(tmp_path),
+            "typed_program.py",
+        ],
         env={**os.environ, "MYPYPATH": PACKAGE_PARENT},
         cwd=Path(__file__).parent,
         capture_output=True,
@@ -89,7 +104,7 @@ def test_mypy_accepts_a_typed_program(tmp_path):
     assert done.returncode in (0, 1), done.stderr
 
 
-# --- sources ----------------------------------------------------------------------------------------------------------
+# --- sources --------------------------------------------------------------------------------------
 
 # Who may include whom. `simd` knows nothing; only `python` sees Python.
 LAYERS = {
@@ -128,7 +143,7 @@ def test_layer_includes_only_what_lies_below(layer):
 
 @needs_sources
 def test_project_headers_are_named_from_csrc():
-    """"core/tensor.h", never "tensor.h" or "../core/tensor.h": or the layer check would not see them."""
+    """As core/tensor.h, never ../core/tensor.h: or the layer check would not see them."""
     quoted = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
     names = {name for path in SOURCES for name in quoted.findall(path.read_text())}
     assert not sorted(name for name in names if not (CSRC / name).is_file())
@@ -136,15 +151,28 @@ def test_project_headers_are_named_from_csrc():
 
 @needs_sources
 def test_kernels_include_only_simd_kernels_and_c_headers():
-    """Inline functions of C++ headers would be compiled with the flags of one level and used on any machine."""
-    allowed = {"float.h", "limits.h", "math.h", "stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h"}
+    """Inline functions of C++ headers could be compiled for one level and used at another."""
+    allowed = {
+        "float.h",
+        "limits.h",
+        "math.h",
+        "stdbool.h",
+        "stddef.h",
+        "stdint.h",
+        "stdlib.h",
+        "string.h",
+    }
     intrinsics = {"immintrin.h", "arm_neon.h"}
     for path in SOURCES:
         layer = path.relative_to(CSRC).parts[0]
         if layer not in ("simd", "kernels"):
             continue
         for name in includes(path):
-            ok = name.split("/")[0] in LAYERS or name in allowed or (layer == "simd" and name in intrinsics)
+            ok = (
+                name.split("/")[0] in LAYERS
+                or name in allowed
+                or (layer == "simd" and name in intrinsics)
+            )
             assert ok, f"{path.relative_to(ROOT)} includes {name}"
 
 
@@ -153,7 +181,9 @@ def test_python_and_openmp_have_one_place_each():
     for path in SOURCES:
         place = path.relative_to(CSRC)
         for name in includes(path):
-            if name in ("Python.h", "structmember.h", "structseq.h") or name.startswith("pybind11/"):
+            if name in ("Python.h", "structmember.h", "structseq.h") or name.startswith(
+                "pybind11/"
+            ):
                 assert place.parts[0] == "python", f"{place} includes {name}"
             if name == "omp.h":
                 assert place.as_posix() == "core/parallel.cpp", f"{place} includes {name}"
@@ -166,7 +196,9 @@ def test_no_instruction_set_flags_outside_the_kernels():
     """Nor link-time optimization, which may move code of one level into another."""
     for path in [ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json", ROOT / "pyproject.toml"]:
         text = path.read_text()
-        assert not re.search(r"-march|-mtune|-mavx|-flto|INTERPROCEDURAL_OPTIMIZATION ON", text), path
+        assert not re.search(r"-march|-mtune|-mavx|-flto|INTERPROCEDURAL_OPTIMIZATION ON", text), (
+            path
+        )
 
 
 def kernel_objects() -> list[Path]:
@@ -179,26 +211,37 @@ def kernel_objects() -> list[Path]:
 
 @pytest.mark.skipif(not kernel_objects(), reason="needs nm, and the build tree in PYCORE_BUILD_DIR")
 def test_kernel_objects_export_one_symbol_each():
-    """A weak symbol could be replaced by another level's copy of the same function, and crash an older CPU."""
+    """A weak symbol could be replaced by another level's copy, and crash an older CPU."""
     objects = kernel_objects()
     assert {p.stem.split(".")[0] for p in objects} >= {"gemm", "table", "unary"}
     for path in objects:
-        lines = subprocess.run(["nm", "-C", path], check=True, capture_output=True, text=True).stdout.splitlines()
+        lines = subprocess.run(
+            ["nm", "-C", path], check=True, capture_output=True, text=True
+        ).stdout.splitlines()
         symbols = [re.match(r"[0-9a-f ]{16} (\S) (.*)", line).groups() for line in lines]
-        defined = [(kind, name) for kind, name in symbols if kind.isupper() and kind != "U" or kind in "uvw"]
+        defined = [
+            (kind, name)
+            for kind, name in symbols
+            if (kind.isupper() and kind != "U") or kind in "uvw"
+        ]
         isa = re.search(r"pycore_kernels_(\w+)\.dir", str(path)).group(1)
         assert len(defined) == 1, f"{path}: {defined}"
         assert defined[0][0] in "DRB", f"{path}: {defined}"
         assert defined[0][1].startswith(f"pycore::kernels::{isa}::"), f"{path}: {defined}"
 
 
-# --- running ----------------------------------------------------------------------------------------------------------
+# --- running --------------------------------------------------------------------------------------
 
 
 def _small_net() -> tuple[nn.Module, pycore.optim.Optimizer, pycore.Tensor, pycore.Tensor]:
     pycore.manual_seed(0)
     model = nn.Sequential(
-        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 10)
+        nn.Conv2d(1, 3, 3),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(27, 10),
     )
     optimizer = pycore.optim.Adam(model.parameters(), lr=1e-3)
     return model, optimizer, pycore.randn(4, 1, 8, 8), pycore.randint(0, 10, (4,))

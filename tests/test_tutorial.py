@@ -1,7 +1,8 @@
 """Runs the tutorial that the project comes from: every code block, and what it printed there.
 
-The tutorial is no part of the repository. Its editions (rendered reStructuredText, `*.txt`) are looked for in the
-folder that PYCORE_TUTORIAL names, else in `../shared/tutorial` beside the repository.
+The tutorial is no part of the repository. Its editions (rendered reStructuredText, `*.txt`) are
+looked for in the folder that PYCORE_TUTORIAL names, else in `../shared/tutorial` beside the
+repository.
 """
 
 import contextlib
@@ -39,7 +40,9 @@ class Block:
 
 def read_blocks(path: Path) -> list[Block]:
     """The code blocks of an edition, each with the output block that follows it."""
-    directive = re.compile(r"^( *)\.\. code-block:: (\w+)\n((?:[ \t]*\n|\1[ ]+.*\n)+)", re.MULTILINE)
+    directive = re.compile(
+        r"^( *)\.\. code-block:: (\w+)\n((?:[ \t]*\n|\1[ ]+.*\n)+)", re.MULTILINE
+    )
     blocks: list[Block] = []
     for _, language, body in directive.findall(path.read_text()):
         body = textwrap.dedent("\n".join(line.rstrip() for line in body.splitlines())).strip("\n")
@@ -50,13 +53,13 @@ def read_blocks(path: Path) -> list[Block]:
     return blocks
 
 
-# --- comparison -------------------------------------------------------------------------------------------------------
+# --- comparison -----------------------------------------------------------------------------------
 
 _NUMBER = r"[-+]?(?:\d+\.\d*(?:e[-+]?\d+)?|nan|inf)"
 
 
 def shape_of(text: str) -> tuple[list[int], bool]:
-    """The lengths along each dimension of a printed tensor's brackets, and whether parts are left out."""
+    """Lengths along each dimension of a printed tensor, and whether parts are left out."""
     inner = text[text.index("(") + 1 :]
     if not inner.lstrip().startswith("["):
         return [], False
@@ -87,8 +90,8 @@ def shape_of(text: str) -> tuple[list[int], bool]:
 def mask(text: str) -> str:
     """A printed tensor up to its random digits: every number becomes `#`.
 
-    How wide the numbers are, and so where lines break, follows from the digits themselves (a small one turns the whole
-    tensor to scientific notation): white space is folded.
+    How wide the numbers are, and so where lines break, follows from the digits themselves (a small
+    one turns the whole tensor to scientific notation): white space is folded.
     """
     return re.sub(r"\s+", " ", re.sub(r"\s*" + _NUMBER, "#", text)).strip()
 
@@ -127,7 +130,7 @@ def assert_same_print(got: str, expected: str) -> None:
         assert len({kind[0] for kind in layout_of(mine)}) == 1, mine
 
 
-# --- execution --------------------------------------------------------------------------------------------------------
+# --- execution ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -144,7 +147,7 @@ def pycore_as_torch(monkeypatch):
 
 
 def run(blocks: list[Block]) -> tuple[dict, list[str]]:
-    """Executes blocks in one namespace, as the tutorial's script does; returns it and what each printed."""
+    """Executes blocks in one namespace; returns it and what each printed."""
     # Printed module names are those of the namespace's __name__.
     module = types.ModuleType("tutorial")
     printed = []
@@ -185,7 +188,7 @@ def test_every_block_runs_and_prints_the_same(blocks, pycore_as_torch, seed):
 
 
 def test_deterministic_relations_hold(blocks, pycore_as_torch):
-    """What the printed numbers say of each other holds for ours: pooled values are maxima, masks scale by 1/(1-p)."""
+    """What printed numbers say of each other holds for ours: maxima, scales, a mean of zero."""
     pycore.manual_seed(0)
     namespace, _ = run(without_taggers(blocks))
     tensor = namespace["my_tensor"]
@@ -200,7 +203,8 @@ def test_deterministic_relations_hold(blocks, pycore_as_torch):
 
 
 def test_lenet_runs_as_written(blocks, pycore_as_torch):
-    namespace, _ = run([b for b in without_taggers(blocks) if b.printed is None or "TinyModel" in b.code])
+    silent = [b for b in without_taggers(blocks) if b.printed is None or "TinyModel" in b.code]
+    namespace, _ = run(silent)
     net = namespace["LeNet"]()
     images = pycore.rand(3, 1, 32, 32)
     scores = net(images)
@@ -218,7 +222,7 @@ def test_tiny_model_gives_probabilities(blocks, pycore_as_torch):
     assert pycore.allclose(result.sum(dim=1), pycore.ones(5))
 
 
-# --- the comparison itself --------------------------------------------------------------------------------------------
+# --- the comparison itself ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
