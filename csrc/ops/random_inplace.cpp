@@ -31,7 +31,7 @@ Tensor in_memory_order(const Tensor& t) {
 
 Tensor empty_in_order_of(const Tensor& t, DType dtype) {
   Tensor out = empty(t.sizes(), dtype);
-  if (t.is_contiguous() || !in_memory_order(t).is_contiguous()) return out;
+  if (out.strides() == t.strides() || !in_memory_order(t).is_contiguous()) return out;
   return make_alias(out->storage, dtype, t.sizes(), t.strides(), 0);
 }
 
