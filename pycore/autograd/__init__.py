@@ -8,6 +8,9 @@ from __future__ import annotations
 from .. import _C
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
+# Not lazy: a later import of the module would hide the function of the same name.
+from .gradcheck import gradcheck, gradgradcheck
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,8 +157,6 @@ Variable = _C.Tensor
 
 _LAZY = {
     "Function": "function",
-    "gradcheck": "gradcheck",
-    "gradgradcheck": "gradcheck",
 }
 
 
