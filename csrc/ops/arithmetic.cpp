@@ -264,7 +264,7 @@ static Tensor integer_like(Binary f, const Operand& a, const Operand& b) {
   return binary_pointwise(f, a, b, dtype);
 }
 
-static Tensor floor_divide(const Operand& a, const Operand& b) {
+Tensor floor_divide(const Operand& a, const Operand& b) {
   Tensor out = integer_like(Binary::floor_divide, a, b);
   const Tensor &x = tensor_or_none(a), &y = tensor_or_none(b);
   if (recording(x, y)) record(out, ZeroGradient{to_input(a, out), to_input(b, out)}, x, y);

@@ -51,6 +51,7 @@ Tensor add(const Operand& a, const Operand& b, const Scalar& alpha = 1);
 Tensor sub(const Operand& a, const Operand& b, const Scalar& alpha = 1);
 Tensor mul(const Operand& a, const Operand& b);
 Tensor div(const Operand& a, const Operand& b);
+Tensor floor_divide(const Operand& a, const Operand& b);
 Tensor pow(const Operand& a, const Operand& b);
 Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
@@ -105,6 +106,7 @@ Tensor unsqueeze(const Tensor& t, int64_t dim);
 Tensor squeeze_dims(const Tensor& t, IntSpan dims);
 Tensor select(const Tensor& t, int64_t dim, int64_t index);
 Tensor slice(const Tensor& t, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step = 1);
+Tensor diagonal(const Tensor& t, int64_t offset, int64_t dim1, int64_t dim2);
 Tensor narrow(const Tensor& t, int64_t dim, int64_t start, int64_t length);
 Tensor flatten(const Tensor& t, int64_t start, int64_t end);
 

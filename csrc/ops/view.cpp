@@ -505,6 +505,8 @@ Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::op
   z = std::min(std::max(z, a), size);
   Dims sizes = x.sizes(), strides = x.strides();
   int64_t offset = x.offset() + a * strides[dim];
+  // One step beyond the end is as good as any longer one, and cannot overflow.
+  step = std::min(step, std::max<int64_t>(size, 1));
   sizes[dim] = (z - a + step - 1) / step;
   strides[dim] *= step;
   Tensor out = make_view(x, sizes, strides, offset);
@@ -533,7 +535,7 @@ A view of ``length`` indices along a dimension.
 tensor([1, 2, 3])
 )");
 
-static Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
+Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   int64_t a = wrap_dim(dim1, x.dim()), b = wrap_dim(dim2, x.dim());
   PC_CHECK(a != b, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
   auto part = [&](Dims sizes, Dims& strides, Dims* out_sizes) {

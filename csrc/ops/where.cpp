@@ -1,6 +1,7 @@
 // Selecting by a mask: where, masked_fill. Must not know Python.
 #include <bit>
 
+#include "ops/indexing.h"
 #include "ops/ops.h"
 
 namespace pycore {
@@ -32,6 +33,11 @@ PointwiseKernel where_kernel(DType t) {
 
 }  // namespace
 
+void where_data(const Tensor& out, const Tensor& condition, const Tensor& a, const Tensor& b) {
+  const PointwiseArg args[3] = {condition, a, b};
+  run_pointwise(where_kernel(out.dtype()), out, args);
+}
+
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
   PC_CHECK(condition.dtype() == DType::bool_ || condition.dtype() == DType::uint8,
            "where expected condition to be a boolean tensor, but got a tensor with dtype ", scalar_type_name(condition.dtype()));
@@ -41,8 +47,7 @@ Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
   Tensor y = b.is_tensor() ? b.tensor() : scalar_tensor(b.scalar(), dtype);
   Dims shape = broadcast_shapes(broadcast_shapes(x.sizes(), y.sizes()), condition.sizes());
   Tensor out = empty_result(shape, dtype);
-  const PointwiseArg args[3] = {condition, x, y};
-  run_pointwise(where_kernel(dtype), out, args);
+  where_data(out, condition, x, y);
   if (recording(tensor_or_none(a), tensor_or_none(b)))
     record(out, WhereBackward0{ToInput(x, out), ToInput(y, out), Saved(condition)}, tensor_or_none(a), tensor_or_none(b));
   return out;
@@ -77,8 +82,7 @@ static Tensor masked_fill(const Tensor& input, const Tensor& mask, const Operand
            value.is_tensor() ? value.tensor().dim() : 0, " dimension(s).");
   Tensor v = as_tensor(value, input.dtype());
   Tensor out = empty_result(broadcast_shapes(input.sizes(), mask.sizes()), input.dtype());
-  const PointwiseArg args[3] = {mask, v, input};
-  run_pointwise(where_kernel(input.dtype()), out, args);
+  where_data(out, mask, v, input);
   if (recording(input, tensor_or_none(value)))
     record(out, MaskedFillBackward0{ToInput(input, out), value.is_tensor() ? ToInput(value.tensor(), out) : ToInput(), Saved(mask)}, input,
            tensor_or_none(value));

@@ -66,7 +66,6 @@ from ._functional.vision import (
     bilinear,
     channel_shuffle,
     fold,
-    one_hot,
     pixel_shuffle,
     pixel_unshuffle,
     unfold,
@@ -124,6 +123,7 @@ batch_norm = _nn.batch_norm
 layer_norm = _nn.layer_norm
 group_norm = _nn.group_norm
 embedding = _nn.embedding
+one_hot = _nn.one_hot
 pad = _nn.pad
 # Losses
 mse_loss = _nn.mse_loss

@@ -15,33 +15,6 @@ if TYPE_CHECKING:
 Tensor = _C.Tensor
 
 
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """Code class numbers (int64, any shape) as 0/1 vectors in a new last dimension.
-
-    With `num_classes=-1` there are as many classes as the largest number says.
-
-    >>> import pycore
-    >>> pycore.nn.functional.one_hot(pycore.tensor([0, 2]))
-    tensor([[1, 0, 0],
-            [0, 0, 1]])
-    """
-    if tensor.dtype != _C.int64:
-        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    if tensor.numel() == 0:
-        if num_classes <= 0:
-            raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        return tensor.new_empty((*tensor.shape, num_classes))
-    if tensor.min().item() < 0:
-        raise RuntimeError("Class values must be non-negative.")
-    top = int(tensor.max().item())
-    if num_classes == -1:
-        num_classes = top + 1
-    elif top >= num_classes:
-        raise RuntimeError("Class values must be smaller than num_classes.")
-    codes = tensor.new_zeros((*tensor.shape, num_classes))
-    return codes.scatter_(-1, tensor.unsqueeze(-1), 1)
-
-
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """`(*, C*r*r, H, W)` to `(*, C, H*r, W*r)` (Shi et al. 2016).
 

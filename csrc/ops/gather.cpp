@@ -1,0 +1,249 @@
+// Reading along a dimension: gather, take_along_dim, take, index_select. Must not know Python.
+#include "ops/indexing.h"
+#include "ops/lines.h"
+#include "ops/write_support.h"
+
+namespace pycore {
+
+constexpr uint32_t kReader = kFunction | kMethod | kOut;
+
+// --- gather --------------------------------------------------------------------------------------------------------------
+
+Tensor line_index(const char* op, const Tensor& index, int64_t size, int64_t dim) {
+  PC_CHECK(index.dtype() == DType::int64 || index.dtype() == DType::int32, op, "(): Expected dtype int32/int64 for index, got ",
+           index.dtype());
+  Tensor dense = contiguous(to_dtype(index, DType::int64));
+  const auto* p = dense.data<int64_t>();
+  int64_t low = 0, high = -1;
+  for (int64_t i = 0; i < dense.numel(); ++i) {
+    low = std::min(low, p[i]);
+    high = std::max(high, p[i]);
+  }
+  if (low < 0 || high >= size)
+    for (int64_t i = 0; i < dense.numel(); ++i)
+      PC_CHECK(p[i] >= 0 && p[i] < size, "index ", p[i], " is out of bounds for dimension ", dim, " with size ", size);
+  return dense;
+}
+
+namespace {
+int64_t rank(const Tensor& t) { return std::max<int64_t>(1, t.dim()); }
+int64_t size_along(const Tensor& t, int64_t dim) { return t.dim() == 0 ? 1 : t.sizes()[dim]; }
+
+struct GatherBackward0 {
+  static constexpr const char* name = "GatherBackward0";
+  Dims sizes;
+  int64_t dim;
+  Saved index;
+  void operator()(Backward& b) {
+    Tensor zero = zeros(sizes, b.grad().dtype());
+    b.set(0, recording(b.grad()) ? scatter_add(zero, dim, b.get(index), b.grad())
+                                 : scatter_add_(zero, dim, b.get(index), b.grad()));
+  }
+};
+}  // namespace
+
+Tensor gather(const Tensor& input, int64_t dim, const Tensor& index) {
+  dim = wrap_dim(dim, input.dim());
+  if (index.numel() > 0 || rank(index) == rank(input)) {
+    PC_CHECK(rank(index) == rank(input), "Index tensor must have the same number of dimensions as input tensor; gather: got index ",
+             index.sizes(), " and input ", input.sizes());
+    for (int64_t d = 0; d < index.dim(); ++d)
+      PC_CHECK(d == dim || index.sizes()[d] <= size_along(input, d), "Size does not match at dimension ", d, " expected index ",
+               index.sizes(), " to be no larger than self ", input.sizes(), " apart from dimension ", dim);
+  }
+  Tensor dense = line_index("gather", index, size_along(input, dim), dim);
+  Tensor out = empty(index.sizes(), input.dtype());
+  if (out.numel() > 0) {
+    Lines lines = lines_of(input, index.sizes(), dim);
+    if (input.dim() > 0) lines.stride = input.strides()[dim];
+    dispatch_size(input.item_size(), [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      const T* from = input.data<T>();
+      T* to = out.data<T>();
+      const auto* p = dense.data<int64_t>();
+      const int64_t *outer = lines.outer.data(), *inner = lines.inner.data();
+      for_line_blocks(lines, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
+        for (int64_t o = ob; o < oe; ++o)
+          for (int64_t k = 0; k < lines.length; ++k) {
+            const T* base = from + outer[o];
+            for (int64_t i = ib, at = lines.flat(o, k, ib); i < ie; ++i, ++at) to[at] = base[p[at] * lines.stride + inner[i]];
+          }
+      });
+    });
+  }
+  if (recording(input)) record(out, GatherBackward0{input.sizes(), dim, Saved(index)}, input);
+  return out;
+}
+static Tensor gather_op(const Tensor& input, int64_t dim, const Tensor& index, bool) { return gather(input, dim, index); }
+PYCORE_OP("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", gather_op, kReader, R"(
+Along ``dim``, the elements that ``index`` names: ``out[i, j] = input[index[i, j], j]`` for ``dim=0``.
+
+``index`` (int64 or int32, without negative values) has the rank of ``input`` and is no larger in the other dimensions; the
+result has its shape. RuntimeError otherwise, or for an index out of bounds.
+
+>>> pycore.gather(pycore.tensor([[1, 2], [3, 4]]), 1, pycore.tensor([[0, 0], [1, 0]]))
+tensor([[1, 1],
+        [4, 3]])
+)");
+
+// --- take_along_dim ------------------------------------------------------------------------------------------------------
+
+static Tensor take_along_dim(const Tensor& input, const Tensor& indices, std::optional<int64_t> dim) {
+  PC_CHECK(indices.dtype() == DType::int64 || indices.dtype() == DType::int32,
+           "gather(): Expected dtype int32/int64 for index, got ", indices.dtype());
+  Tensor x = dim ? input : reshape(input, {{-1}}), i = dim ? indices : reshape(indices, {{-1}});
+  PC_CHECK(x.dim() == i.dim(), "torch.take_along_dim(): input and indices should have the same number of dimensions, but got ",
+           x.dim(), " dimensions for input, and ", i.dim(), " dimensions for indices");
+  int64_t d = wrap_dim(dim.value_or(0), x.dim());
+  if (x.dim() == 0) return gather(x, d, i);
+  int64_t size = x.sizes()[d];
+  Dims index_sizes = i.sizes(), sizes = x.sizes();
+  index_sizes[d] = sizes[d] = 1;
+  Dims shape = broadcast_shapes(sizes, index_sizes);
+  index_sizes = sizes = shape;
+  index_sizes[d] = i.sizes()[d];
+  sizes[d] = size;
+  // Unlike gather, negative indices count from the end.
+  Tensor wrapped = checked_offsets(i, size, 1, d);
+  return gather(expand(x, sizes), d, expand(wrapped, index_sizes));
+}
+PYCORE_OP("take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor", take_along_dim, kReader, R"(
+As :func:`gather`, with broadcasting and negative indices; on the flattened tensors if ``dim`` is None. Takes what
+``argsort`` and ``argmax`` give.
+
+>>> t = pycore.tensor([[3, 1, 2]])
+>>> pycore.take_along_dim(t, t.argsort(1), 1)
+tensor([[1, 2, 3]])
+)");
+
+// --- take ----------------------------------------------------------------------------------------------------------------
+
+namespace {
+Tensor flat_offsets(const char* op, const Tensor& index, int64_t n) {
+  PC_CHECK(index.dtype() == DType::int64, op, "(): Expected a long tensor for index, but got ", scalar_type_name(index.dtype()));
+  Tensor out = contiguous(index);
+  const auto* p = out.data<int64_t>();
+  PC_CHECK_INDEX(n > 0 || out.numel() == 0, op, "(): tried to take from an empty tensor");
+  for (int64_t i = 0; i < out.numel(); ++i)
+    PC_CHECK_INDEX(p[i] >= -n && p[i] < n, "out of range: tried to access index ", p[i], " on a tensor of ", n, " elements.");
+  return checked_offsets(out, n, 1, 0);
+}
+
+struct TakeBackward0 {
+  static constexpr const char* name = "TakeBackward0";
+  Dims sizes;
+  Saved index;
+  void operator()(Backward& b) { b.set(0, put(zeros(sizes, b.grad().dtype()), b.get(index), b.grad(), true)); }
+};
+struct PutBackward0 {
+  static constexpr const char* name = "PutBackward0";
+  Saved index;
+  Dims source_sizes;
+  bool accumulate = false;
+  void operator()(Backward& b) {
+    Tensor i = b.get(index);
+    if (b.needs(0)) b.set(0, accumulate ? b.grad() : put(b.grad(), i, zeros(i.sizes(), b.grad().dtype()), false));
+    if (b.needs(1)) b.set(1, reshape(take(b.grad(), i), source_sizes));
+  }
+};
+}  // namespace
+
+Tensor take(const Tensor& input, const Tensor& index) {
+  Tensor offsets = flat_offsets("take", index, input.numel());
+  Tensor dense = contiguous(detach(input));
+  Tensor out = empty(index.sizes(), input.dtype());
+  dispatch_size(input.item_size(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* from = dense.data<T>();
+    T* to = out.data<T>();
+    const auto* p = offsets.data<int64_t>();
+    parallel_for(out.numel(), 16384, [&](int64_t b, int64_t e) {
+      for (int64_t i = b; i < e; ++i) to[i] = from[p[i]];
+    });
+  });
+  if (recording(input)) record(out, TakeBackward0{input.sizes(), Saved(index)}, input);
+  return out;
+}
+PYCORE_OP("take(Tensor input, Tensor index) -> Tensor", take, kReader, R"(
+The elements of the flattened tensor that ``index`` (int64) names; negative ones count from the end.
+
+>>> pycore.take(pycore.tensor([[4, 3], [5, 7]]), pycore.tensor([0, -1]))
+tensor([4, 7])
+)");
+
+Tensor put(const Tensor& input, const Tensor& index, const Tensor& source, bool accumulate) {
+  PC_CHECK(input.dtype() == source.dtype(), "put_(): self and source expected to have the same dtype, but got self.dtype = ",
+           scalar_type_name(input.dtype()), " and source.dtype = ", scalar_type_name(source.dtype()));
+  PC_CHECK_INDEX(index.numel() == source.numel(), "put_(): Expected source and index to have the same number of elements, but got "
+                 "source.numel() = ", source.numel(), ", index.numel() = ", index.numel());
+  Tensor offsets = flat_offsets("put_", index, input.numel());
+  return write_part(
+      input, Form::copy, [&] { return PutBackward0{Saved(index), source.sizes(), accumulate}; },
+      [&](const Tensor& target) {
+        IndexPlan plan;
+        plan.sizes = {index.numel()};
+        plan.picked = {offsets, offsets.numel()};
+        plan.inner_dense = true;
+        put_elements(plan, target, contiguous(detach(source)), accumulate);
+      },
+      source);
+}
+PYCORE_OP("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor", put, kFunction | kMethod | kInplace, R"(
+A copy in which the elements of the flattened tensor that ``index`` names are those of ``source``, or grow by them.
+
+>>> pycore.put(pycore.zeros(2, 2), pycore.tensor([1, -1]), pycore.tensor([5., 6.]))
+tensor([[0., 5.],
+        [0., 6.]])
+)");
+
+// --- index_select ----------------------------------------------------------------------------------------------------------
+
+namespace {
+struct IndexSelectBackward0 {
+  static constexpr const char* name = "IndexSelectBackward0";
+  Dims sizes;
+  int64_t dim;
+  Saved index;
+  void operator()(Backward& b) {
+    Tensor g = b.grad(), i = b.get(index);
+    if (sizes.empty()) return b.set(0, g);
+    b.set(0, index_add(zeros(sizes, g.dtype()), dim, reshape(i, {{-1}}), g, 1));
+  }
+};
+}  // namespace
+
+Tensor index_select(const Tensor& input, int64_t dim, const Tensor& index) {
+  dim = wrap_dim(dim, input.dim());
+  PC_CHECK_INDEX(index.dim() <= 1, "index_select(): Index is supposed to be a vector, got shape ", index.sizes());
+  PC_CHECK(index.dtype() == DType::int64 || index.dtype() == DType::int32, "index_select(): Expected dtype int32 or int64 for index, got ",
+           index.dtype());
+  PC_CHECK(input.dim() > 0 || index.numel() == 1, "index_select(): Index to scalar can have only 1 value, got ", index.numel(), " value(s)");
+  int64_t size = size_along(input, dim);
+  Tensor dense = contiguous(to_dtype(index, DType::int64));
+  for (int64_t i = 0; i < dense.numel(); ++i) {
+    int64_t at = dense.data<int64_t>()[i];
+    PC_CHECK_INDEX(at >= 0 && at < size, "index out of range in self: index_select got index ", at, " for dimension ", dim,
+                   " with size ", size);
+  }
+  Tensor out;
+  if (input.dim() == 0) {
+    out = clone_data(input);
+  } else {
+    std::vector<Tensor> indices(static_cast<size_t>(dim) + 1);
+    indices.back() = reshape(dense, {{-1}});
+    IndexPlan plan = plan_index(input, indices);
+    out = empty(plan.sizes, input.dtype());
+    pick_elements(plan, input, out);
+  }
+  if (recording(input)) record(out, IndexSelectBackward0{input.sizes(), dim, Saved(index)}, input);
+  return out;
+}
+PYCORE_OP("index_select(Tensor input, int dim, Tensor index) -> Tensor", index_select, kReader, R"(
+The entries along ``dim`` that ``index`` (a vector of int64 or int32) names, in its order. IndexError out of bounds.
+
+>>> pycore.index_select(pycore.tensor([[1, 2], [3, 4]]), 0, pycore.tensor([1, 1]))
+tensor([[3, 4],
+        [3, 4]])
+)");
+
+}  // namespace pycore

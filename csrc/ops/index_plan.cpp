@@ -1,0 +1,291 @@
+// Index tensors turned into checked offsets, and the loops that move elements by them. Must not know derivatives or
+// Python.
+#include "ops/index_plan.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/parallel.h"
+#include "ops/element.h"
+
+namespace pycore {
+namespace {
+
+constexpr int64_t kMoveGrain = 16384;  // elements per task
+
+template <class I>
+void check_and_scale(const I* p, int64_t n, int64_t size, int64_t stride, int64_t dim, int64_t* out) {
+  // The range first, in a loop without branches; who is to blame only if it is broken.
+  int64_t low = 0, high = -1;
+  for (int64_t i = 0; i < n; ++i) {
+    auto x = static_cast<int64_t>(p[i]);
+    low = std::min(low, x);
+    high = std::max(high, x);
+  }
+  if (low < -size || high >= size) {
+    PC_CHECK_INDEX(size > 0, "index is out of bounds for dimension with size 0");
+    for (int64_t i = 0; i < n; ++i) {
+      auto x = static_cast<int64_t>(p[i]);
+      PC_CHECK_INDEX(x >= -size && x < size, "index ", x, " is out of bounds for dimension ", dim, " with size ", size);
+    }
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    auto x = static_cast<int64_t>(p[i]);
+    out[i] = (x < 0 ? x + size : x) * stride;
+  }
+}
+
+// What one index tensor contributes: its shape and an offset per element.
+struct Component {
+  int64_t dim, count;
+  Tensor offsets;
+};
+
+Tensor mask_offsets(const Tensor& self, int64_t dim, const Tensor& mask) {
+  int64_t m = mask.dim(), last = dim + m - 1;
+  bool even = true;  // the masked dimensions step evenly through memory
+  for (int64_t d = dim; d < last; ++d) even &= self.strides()[d] == self.strides()[d + 1] * self.sizes()[d + 1];
+  Tensor dense = contiguous(mask);
+  if (even) return set_positions(dense, self.strides()[last]);
+  Tensor flat = set_positions(dense);
+  auto* p = flat.data<int64_t>();
+  for (int64_t i = 0; i < flat.numel(); ++i) {
+    int64_t rest = p[i], offset = 0;
+    for (int64_t d = last; d >= dim; --d) {
+      offset += rest % self.sizes()[d] * self.strides()[d];
+      rest /= self.sizes()[d];
+    }
+    p[i] = offset;
+  }
+  return flat;
+}
+
+std::vector<Component> components(const Tensor& self, TensorList indices) {
+  std::vector<Component> out;
+  out.reserve(indices.size());
+  int64_t dim = 0;
+  for (auto& t : indices) {
+    if (!t.defined()) {
+      ++dim;
+      continue;
+    }
+    PC_CHECK_INDEX(is_mask(t) || t.dtype() == DType::int64 || t.dtype() == DType::int32,
+                   "tensors used as indices must be long, int, byte or bool tensors, got ", t.dtype());
+    int64_t count = is_mask(t) ? t.dim() : 1;
+    PC_CHECK_INDEX(count > 0, "a boolean index tensor without dimensions can't stand in a list of indices");
+    PC_CHECK_INDEX(dim + count <= self.dim(), "too many indices for tensor of dimension ", self.dim());
+    if (is_mask(t)) {
+      for (int64_t i = 0; i < count; ++i)
+        PC_CHECK_INDEX(t.sizes()[i] == self.sizes()[dim + i], "The shape of the mask ", t.sizes(), " at index ", i,
+                       " does not match the shape of the indexed tensor ", self.sizes(), " at index ", dim + i);
+      out.push_back({dim, count, mask_offsets(self, dim, t)});
+    } else {
+      out.push_back({dim, count, checked_offsets(t, self.sizes()[dim], self.strides()[dim], dim)});
+    }
+    dim += count;
+  }
+  PC_CHECK_INDEX(dim <= self.dim(), "too many indices for tensor of dimension ", self.dim());
+  return out;
+}
+
+Tensor combined(const std::vector<Component>& parts) {
+  Tensor sum = parts[0].offsets;
+  for (size_t i = 1; i < parts.size(); ++i) {
+    const Dims &a = sum.sizes(), &b = parts[i].offsets.sizes();
+    for (int64_t k = 1; k <= std::min(a.size(), b.size()); ++k) {
+      int64_t x = a[a.size() - k], y = b[b.size() - k];
+      if (x == y || x == 1 || y == 1) continue;
+      std::string shapes;
+      for (auto& p : parts) shapes += (shapes.empty() ? "" : ", ") + str(p.offsets.sizes());
+      fail(ErrorKind::index, "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
+    }
+    sum = sum + parts[i].offsets;
+  }
+  return sum;
+}
+
+// Calls move(T* element of self, T* element of the result) for rows [begin, end) of (outer, picked) pairs and columns
+// [left, right) of inner.
+template <class T, class Move>
+void for_elements(const IndexPlan& plan, T* self, T* result, int64_t begin, int64_t end, int64_t left, int64_t right,
+                  const Move& move) {
+  const int64_t *outer = plan.outer.data(), *picked = plan.picked.data(), *inner = plan.inner.data();
+  int64_t width = plan.inner.n;
+  int64_t o = begin / plan.picked.n, k = begin % plan.picked.n;
+  for (int64_t row = begin; row < end; ++o, k = 0) {
+    T* base = self + outer[o];
+    int64_t stop = std::min(plan.picked.n, k + end - row);
+    if (width == 1) {
+      base += inner[0];
+      for (; k < stop; ++k, ++row) move(base + picked[k], result + row);
+    } else {
+      for (; k < stop; ++k, ++row) {
+        T *from = base + picked[k], *to = result + row * width;
+        if (plan.inner_dense)
+          for (int64_t i = left; i < right; ++i) move(from + i, to + i);
+        else
+          for (int64_t i = left; i < right; ++i) move(from + inner[i], to + i);
+      }
+    }
+  }
+}
+
+// Tasks never share an element of self even if an index occurs twice: they split outer or inner, not picked.
+template <class Body>
+void split_for_writing(const IndexPlan& plan, const Body& body) {
+  int64_t rows = plan.outer.n * plan.picked.n, per_outer = plan.picked.n * plan.inner.n;
+  constexpr int64_t kColumns = 64;
+  if (plan.outer.n > 1) {
+    parallel_for(plan.outer.n, std::max<int64_t>(1, kMoveGrain / std::max<int64_t>(1, per_outer)),
+                 [&](int64_t b, int64_t e) { body(b * plan.picked.n, e * plan.picked.n, 0, plan.inner.n); });
+  } else if (plan.inner.n >= 2 * kColumns && per_outer > kMoveGrain) {
+    parallel_for(plan.inner.n, std::max(kColumns, (plan.inner.n + 7) / 8), [&](int64_t b, int64_t e) { body(0, rows, b, e); });
+  } else {
+    body(0, rows, 0, plan.inner.n);
+  }
+}
+
+}  // namespace
+
+const int64_t* Offsets::data() const {
+  static const int64_t zero = 0;
+  return memory.defined() ? memory.data<int64_t>() : &zero;
+}
+
+Offsets strided_offsets(IntSpan sizes, IntSpan strides) {
+  int64_t n = numel_of(sizes);
+  if (n == 1) return {};
+  Offsets out{empty({{n}}, DType::int64), n};
+  if (n == 0) return out;
+  // Grows from the last dimension: what is there is repeated once per step of the next one.
+  auto* p = out.memory.data<int64_t>();
+  p[0] = 0;
+  int64_t have = 1;
+  for (size_t d = sizes.size(); d-- > 0;) {
+    for (int64_t i = 1; i < sizes[d]; ++i)
+      for (int64_t k = 0; k < have; ++k) p[i * have + k] = p[k] + i * strides[d];
+    have *= sizes[d];
+  }
+  return out;
+}
+
+Tensor checked_offsets(const Tensor& index, int64_t size, int64_t stride, int64_t dim) {
+  Tensor dense = contiguous(index);
+  Tensor out = empty(index.sizes(), DType::int64);
+  if (index.dtype() == DType::int64)
+    check_and_scale(dense.data<int64_t>(), dense.numel(), size, stride, dim, out.data<int64_t>());
+  else
+    check_and_scale(dense.data<int32_t>(), dense.numel(), size, stride, dim, out.data<int64_t>());
+  return out;
+}
+
+int64_t count_set(const Tensor& mask) {
+  const auto* p = mask.data<uint8_t>();
+  int64_t total = 0;
+  for (int64_t i = 0; i < mask.numel(); ++i) total += p[i] != 0;
+  return total;
+}
+
+Tensor set_positions(const Tensor& mask, int64_t scale) {
+  int64_t total = count_set(mask);
+  const auto* p = mask.data<uint8_t>();
+  // One place more than needed: the loop writes first and decides then whether to keep it.
+  Tensor room = empty({{total + 1}}, DType::int64);
+  auto* out = room.data<int64_t>();
+  int64_t kept = 0;
+  for (int64_t i = 0; i < mask.numel(); ++i) {
+    out[kept] = i * scale;
+    kept += p[i] != 0;
+  }
+  return make_alias(room->storage, DType::int64, {{total}}, {{1}}, 0);
+}
+
+IndexPlan plan_index(const Tensor& self, TensorList indices) {
+  std::vector<Component> parts = components(self, indices);
+  IndexPlan plan;
+  Dims free_sizes, free_strides;  // dimensions that are taken whole
+  if (parts.empty()) {
+    plan.sizes = self.sizes();
+    plan.inner = strided_offsets(self.sizes(), self.strides());
+    plan.inner_dense = self.is_contiguous();
+    return plan;
+  }
+  bool neighbours = true;
+  for (size_t i = 1; i < parts.size(); ++i) neighbours &= parts[i].dim == parts[i - 1].dim + parts[i - 1].count;
+  Tensor picked = combined(parts);
+  plan.picked = {picked, picked.numel()};
+
+  auto take = [&](int64_t begin, int64_t end) {
+    for (int64_t d = begin; d < end; ++d) {
+      free_sizes.push_back(self.sizes()[d]);
+      free_strides.push_back(self.strides()[d]);
+      plan.sizes.push_back(self.sizes()[d]);
+    }
+  };
+  if (neighbours && parts[0].dim > 0) {
+    take(0, parts[0].dim);
+    plan.outer = strided_offsets(free_sizes, free_strides);
+    free_sizes.clear();
+    free_strides.clear();
+  }
+  for (int64_t s : picked.sizes()) plan.sizes.push_back(s);
+  int64_t at = neighbours ? parts[0].dim : 0;
+  for (auto& p : parts) {
+    take(at, p.dim);
+    at = p.dim + p.count;
+  }
+  take(at, self.dim());
+  plan.inner = strided_offsets(free_sizes, free_strides);
+  Dims dense;
+  contiguous_strides(free_sizes, dense);
+  plan.inner_dense = true;
+  for (int64_t d = 0; d < dense.size(); ++d) plan.inner_dense &= free_sizes[d] == 1 || free_strides[d] == dense[d];
+  return plan;
+}
+
+void pick_elements(const IndexPlan& plan, const Tensor& self, const Tensor& result) {
+  if (result.numel() == 0) return;
+  int64_t width = plan.inner.n;
+  dispatch_size(self.item_size(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    auto *from = self.data<T>(), *to = result.data<T>();
+    parallel_for(plan.outer.n * plan.picked.n, std::max<int64_t>(1, kMoveGrain / width), [&](int64_t b, int64_t e) {
+      if (plan.inner_dense && width > 1) {
+        const int64_t *outer = plan.outer.data(), *picked = plan.picked.data();
+        for (int64_t row = b; row < e; ++row)
+          memcpy(to + row * width, from + outer[row / plan.picked.n] + picked[row % plan.picked.n],
+                 static_cast<size_t>(width) * sizeof(T));
+      } else {
+        for_elements(plan, from, to, b, e, 0, width, [](T* x, T* y) { *y = *x; });
+      }
+    });
+  });
+}
+
+void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& values, bool accumulate) {
+  if (numel_of(plan.sizes) == 0) return;
+  bool single = values.numel() == 1;
+  auto write = [&](auto* to, auto* from, const auto& store) {
+    split_for_writing(plan, [&](int64_t b, int64_t e, int64_t left, int64_t right) {
+      if (single) {
+        auto v = *from;
+        for_elements(plan, to, from, b, e, left, right, [&](auto* x, auto*) { store(x, v); });
+      } else {
+        for_elements(plan, to, from, b, e, left, right, [&](auto* x, auto* y) { store(x, *y); });
+      }
+    });
+  };
+  if (accumulate) {
+    dispatch_all(self.dtype(), [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      write(self.data<T>(), values.data<T>(), [](T* x, T v) { *x = sum_of(*x, v); });
+    });
+  } else {
+    dispatch_size(self.item_size(), [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      write(self.data<T>(), values.data<T>(), [](T* x, T v) { *x = v; });
+    });
+  }
+}
+
+}  // namespace pycore

@@ -1,0 +1,62 @@
+// Walking an index tensor line by line along one dimension: what gather, scatter, sort and their kin share.
+// Must not know derivatives or Python.
+#pragma once
+
+#include <algorithm>
+
+#include "core/parallel.h"
+#include "ops/index_plan.h"
+
+namespace pycore {
+
+// Element (o, k, i) of a contiguous tensor of shape `sizes` cut at `dim`, and where the line (o, i) starts in another
+// tensor of the same rank.
+struct Lines {
+  Offsets outer, inner;  // of the other tensor
+  int64_t length = 1;    // along dim
+  int64_t stride = 1;    // of the other tensor along dim
+  int64_t flat(int64_t o, int64_t k, int64_t i) const { return (o * length + k) * inner.n + i; }
+  int64_t start(int64_t o, int64_t i) const { return outer.data()[o] + inner.data()[i]; }
+};
+
+// `sizes` must be no larger than t's sizes except along `dim`. 0-d tensors count as one element.
+inline Lines lines_of(const Tensor& t, IntSpan sizes, int64_t dim) {
+  Lines lines;
+  if (t.dim() == 0) {
+    for (int64_t s : sizes) lines.length = s;
+    return lines;
+  }
+  auto d = static_cast<size_t>(dim);
+  IntSpan strides = t.strides();
+  if (sizes.empty()) return lines;
+  lines.outer = strided_offsets(sizes.first(d), strides.first(d));
+  lines.inner = strided_offsets(sizes.subspan(d + 1), strides.subspan(d + 1));
+  lines.length = sizes[d];
+  lines.stride = strides[d];
+  return lines;
+}
+
+// Calls body(o_begin, o_end, i_begin, i_end) on pieces that together cover all lines; pieces run in parallel and a line is
+// never cut, so that writes along a line keep their order.
+template <class Body>
+void for_line_blocks(const Lines& lines, const Body& body) {
+  constexpr int64_t kGrain = 16384;  // elements
+  int64_t outer = lines.outer.n, inner = lines.inner.n;
+  if (outer * inner * lines.length == 0) return;
+  if (outer > 1)
+    parallel_for(outer, std::max<int64_t>(1, kGrain / (inner * lines.length)),
+                 [&](int64_t b, int64_t e) { body(b, e, int64_t{0}, inner); });
+  else
+    parallel_for(inner, std::max<int64_t>(1, kGrain / lines.length), [&](int64_t b, int64_t e) { body(int64_t{0}, int64_t{1}, b, e); });
+}
+
+// Calls f(o, i) for every line, in parallel.
+template <class F>
+void for_each_line(const Lines& lines, const F& f) {
+  for_line_blocks(lines, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
+    for (int64_t o = ob; o < oe; ++o)
+      for (int64_t i = ib; i < ie; ++i) f(o, i);
+  });
+}
+
+}  // namespace pycore

@@ -1,0 +1,327 @@
+// Ordering along a dimension: sort, argsort, topk, kthvalue, median, mode. Must not know Python.
+#include <algorithm>
+#include <limits>
+
+#include "ops/element.h"
+#include "ops/indexing.h"
+#include "ops/lines.h"
+#include "ops/sorting.h"
+
+namespace pycore {
+
+constexpr uint32_t kOrder = kFunction | kMethod | kOut;
+
+namespace {
+
+int64_t size_along(const Tensor& t, int64_t dim) { return t.dim() == 0 ? 1 : t.sizes()[dim]; }
+
+// NaN counts as the largest value; equal values keep their order.
+template <class T>
+struct Ascending {
+  bool operator()(const Entry<T>& a, const Entry<T>& b) const { return less_nan_last(a.value, b.value); }
+};
+template <class T>
+struct Descending {
+  bool operator()(const Entry<T>& a, const Entry<T>& b) const { return less_nan_last(b.value, a.value); }
+};
+// A strict order for selections, where only the place of the first occurrence is defined.
+template <class Order, class T>
+struct WithIndex {
+  bool operator()(const Entry<T>& a, const Entry<T>& b) const {
+    if (Order{}(a, b)) return true;
+    if (Order{}(b, a)) return false;
+    return a.index < b.index;
+  }
+};
+
+// The gradient of values that were selected along a dimension goes back to where they came from.
+struct Selected {
+  Dims sizes;
+  int64_t dim = 0;
+  bool dropped = false;  // the dimension is missing in the result
+  Saved indices;
+  void operator()(Backward& b) {
+    Tensor g = b.grad(), i = b.get(indices);
+    if (dropped && !sizes.empty()) {
+      g = unsqueeze(g, dim);
+      i = unsqueeze(i, dim);
+    }
+    Tensor zero = zeros(sizes, g.dtype());
+    b.set(0, recording(g) ? scatter_add(zero, dim, i, g) : scatter_add_(zero, dim, i, g));
+  }
+};
+#define PC_SELECTED(NAME)                                       \
+  struct NAME : Selected {                                      \
+    NAME() = default;                                           \
+    explicit NAME(Selected s) : Selected(std::move(s)) {}       \
+    static constexpr const char* name = #NAME;                  \
+  };
+PC_SELECTED(SortBackward0)
+PC_SELECTED(SortBackward1)
+PC_SELECTED(TopkBackward0)
+PC_SELECTED(KthvalueBackward0)
+PC_SELECTED(MedianBackward1)
+PC_SELECTED(NanmedianBackward1)
+PC_SELECTED(ModeBackward0)
+#undef PC_SELECTED
+
+using Pair = std::tuple<Tensor, Tensor>;
+
+// Reads each line of input into entries, lets `choose(entries, n, take)` order them, and stores what it takes: entry k of
+// the result is take(k). `count` is the length of a line of the result.
+template <class Choose>
+Pair order_lines(const Tensor& input, int64_t dim, int64_t count, const Choose& choose) {
+  Dims sizes = input.sizes();
+  int64_t n = size_along(input, dim);
+  if (input.dim() > 0) sizes[dim] = count;
+  Tensor values = empty(sizes, input.dtype()), indices = empty(sizes, DType::int64);
+  if (values.numel() == 0) return {values, indices};
+  Lines from = lines_of(input, input.sizes(), dim), to = lines_of(values, sizes, dim);
+  dispatch_all(input.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* x = input.data<T>();
+    T* v = values.data<T>();
+    auto* p = indices.data<int64_t>();
+    for_line_blocks(from, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
+      std::vector<Entry<T>> entries(static_cast<size_t>(n));
+      for (int64_t o = ob; o < oe; ++o)
+        for (int64_t i = ib; i < ie; ++i) {
+          const T* line = x + from.start(o, i);
+          for (int64_t k = 0; k < n; ++k) entries[static_cast<size_t>(k)] = {line[k * from.stride], k};
+          const Entry<T>* chosen = choose(entries);
+          int64_t at = to.start(o, i);
+          for (int64_t k = 0; k < count; ++k, at += to.stride) {
+            v[at] = chosen[k].value;
+            p[at] = chosen[k].index;
+          }
+        }
+    });
+  });
+  return {values, indices};
+}
+
+template <class T>
+using Entries = std::vector<Entry<T>>;
+
+Pair sort_data(const Tensor& input, int64_t dim, bool descending) {
+  return order_lines(input, dim, size_along(input, dim), [&](auto& entries) {
+    using T = decltype(entries[0].value);
+    if (descending)
+      std::stable_sort(entries.begin(), entries.end(), Descending<T>{});
+    else
+      std::stable_sort(entries.begin(), entries.end(), Ascending<T>{});
+    return entries.data();
+  });
+}
+
+template <class Rule>
+Pair recorded(Pair result, const Tensor& input, int64_t dim, bool dropped) {
+  if (recording(input) && input.is_floating())
+    record(std::get<0>(result), Rule(Selected{input.sizes(), dim, dropped, Saved(std::get<1>(result))}), input);
+  return result;
+}
+
+template <class Rule>
+Pair sorted(const Tensor& input, int64_t dim, bool descending) {
+  dim = wrap_dim(dim, input.dim());
+  return recorded<Rule>(sort_data(input, dim, descending), input, dim, false);
+}
+
+}  // namespace
+
+Pair sort(const Tensor& input, int64_t dim, bool descending) { return sorted<SortBackward0>(input, dim, descending); }
+PYCORE_OP("sort(Tensor input, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", sort, kOrder, R"(
+The values along ``dim`` in order, and where they were. NaN counts as the largest value. Equal values always keep their
+order (``stable`` is accepted and changes nothing).
+
+>>> pycore.sort(pycore.tensor([3, 1, 2])).indices
+tensor([1, 2, 0])
+)");
+static Pair sort_stable(const Tensor& input, std::optional<bool>, int64_t dim, bool descending) {
+  return sorted<SortBackward1>(input, dim, descending);
+}
+PYCORE_OP("sort(Tensor input, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", sort_stable, kOrder, "");
+
+static Tensor argsort(const Tensor& input, int64_t dim, bool descending, bool) {
+  return std::get<1>(sort_data(input, wrap_dim(dim, input.dim()), descending));
+}
+PYCORE_OP("argsort(Tensor input, int dim=-1, bool descending=False, bool stable=False) -> Tensor", argsort, kFunction | kMethod, R"(
+The indices that sort along ``dim`` (see :func:`sort`).
+
+>>> pycore.argsort(pycore.tensor([3, 1, 2]), descending=True)
+tensor([0, 2, 1])
+)");
+
+static Tensor msort(const Tensor& input) { return std::get<0>(sort(input, 0, false)); }
+PYCORE_OP("msort(Tensor input) -> Tensor", msort, kOrder, R"(
+The values in order along the first dimension.
+
+>>> pycore.msort(pycore.tensor([2, 1]))
+tensor([1, 2])
+)");
+
+// --- topk, kthvalue ------------------------------------------------------------------------------------------------------
+
+static Pair topk(const Tensor& input, int64_t k, int64_t dim, bool largest, bool) {
+  dim = wrap_dim(dim, input.dim());
+  PC_CHECK(k >= 0 && k <= size_along(input, dim), "selected index k out of range: topk got k = ", k, " for dimension ", dim, " of size ",
+           size_along(input, dim));
+  // A 0-d input gives a 0-d result.
+  Pair result = order_lines(input, dim, k, [&](auto& entries) {
+    using T = decltype(entries[0].value);
+    auto run = [&](const auto& less) {
+      auto middle = entries.begin() + k;
+      if (k * 16 > static_cast<int64_t>(entries.size())) {
+        if (middle != entries.end()) std::nth_element(entries.begin(), middle, entries.end(), less);
+        std::sort(entries.begin(), middle, less);
+      } else {
+        std::partial_sort(entries.begin(), middle, entries.end(), less);
+      }
+    };
+    if (largest)
+      run(WithIndex<Descending<T>, T>{});
+    else
+      run(WithIndex<Ascending<T>, T>{});
+    return entries.data();
+  });
+  return recorded<TopkBackward0>(std::move(result), input, dim, false);
+}
+PYCORE_OP("topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)", topk, kOrder, R"(
+The ``k`` largest (or smallest) values along ``dim`` in order, and where they are; of equal values the first.
+
+>>> pycore.topk(pycore.tensor([1., 5., 3.]), 2).values
+tensor([5., 3.])
+)");
+
+namespace {
+
+// Picks one entry per line. `position(entries)` says which place in ascending order; the place may depend on NaNs.
+template <class Rule, class Position>
+Pair select_one(const char* op, const Tensor& input, int64_t dim, bool keepdim, const Position& position) {
+  if (input.dim() > 0)
+    PC_CHECK_INDEX(input.sizes()[dim] > 0, op, "(): Expected reduction dim ", dim, " to have non-zero size.");
+  auto [values, indices] = order_lines(input, dim, 1, [&](auto& entries) {
+    using T = decltype(entries[0].value);
+    auto at = entries.begin() + position(entries);
+    std::nth_element(entries.begin(), at, entries.end(), WithIndex<Ascending<T>, T>{});
+    return &*at;
+  });
+  if (!keepdim && input.dim() > 0) {
+    Dims shape = input.sizes();
+    shape.erase(dim);
+    values = reshape(values, shape);
+    indices = reshape(indices, shape);
+  }
+  return recorded<Rule>({values, indices}, input, dim, !keepdim);
+}
+
+constexpr auto kMiddle = [](auto& entries) {
+  auto nan = std::find_if(entries.begin(), entries.end(), [](auto& e) { return is_nan(e.value); });
+  if (nan == entries.end()) return (static_cast<int64_t>(entries.size()) - 1) / 2;
+  // A line with NaN has no median: the first NaN comes right after all numbers.
+  return static_cast<int64_t>(std::count_if(entries.begin(), entries.end(), [](auto& e) { return !is_nan(e.value); }));
+};
+constexpr auto kMiddleOfNumbers = [](auto& entries) {
+  int64_t numbers = std::count_if(entries.begin(), entries.end(), [](auto& e) { return !is_nan(e.value); });
+  return std::max<int64_t>(0, numbers - 1) / 2;
+};
+
+// The median of all elements; its gradient is shared by the elements that equal it.
+template <int IgnoreNan>
+struct MedianOfAll {
+  static constexpr const char* name = IgnoreNan ? "NanmedianBackward0" : "MedianBackward0";
+  Saved input, result;
+  void operator()(Backward& b) {
+    Tensor x = b.get(input), r = b.get(result);
+    Tensor hit = to_dtype(where(ne(r, r), ne(x, x), eq(x, r)), x.dtype());
+    b.set(0, b.grad() * hit / sum_all(hit));
+  }
+};
+template <int IgnoreNan, class Position>
+Tensor median_of_all(const Tensor& input, const Position& position) {
+  Tensor flat = reshape(detach(input), {{-1}});
+  Tensor out;
+  if (flat.numel() == 0) {
+    PC_CHECK(is_floating(input.dtype()), "median: an empty tensor of ", input.dtype(), " has no median");
+    out = scalar_tensor(std::numeric_limits<double>::quiet_NaN(), input.dtype());
+  } else {
+    out = std::get<0>(select_one<MedianBackward1>("median", flat, 0, false, position));
+  }
+  if (recording(input)) record(out, MedianOfAll<IgnoreNan>{Saved(input), Saved::output(out)}, input);
+  return out;
+}
+
+}  // namespace
+
+static Pair kthvalue(const Tensor& input, int64_t k, int64_t dim, bool keepdim) {
+  dim = wrap_dim(dim, input.dim());
+  if (input.dim() > 0) PC_CHECK_INDEX(input.sizes()[dim] > 0, "kthvalue(): Expected reduction dim ", dim, " to have non-zero size.");
+  PC_CHECK(k >= 1 && k <= size_along(input, dim), "kthvalue(): selected number k out of range for dimension ", dim, ": got ", k,
+           ", size ", size_along(input, dim));
+  return select_one<KthvalueBackward0>("kthvalue", input, dim, keepdim, [&](auto&) { return k - 1; });
+}
+PYCORE_OP("kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", kthvalue, kOrder, R"(
+The ``k``-th smallest value along ``dim`` (counted from 1), and where it is.
+
+>>> pycore.kthvalue(pycore.tensor([4., 1., 3.]), 2).values
+tensor(3.)
+)");
+
+static Tensor median_all(const Tensor& input) { return median_of_all<0>(input, kMiddle); }
+PYCORE_OP("median(Tensor input) -> Tensor", median_all, kFunction | kMethod, R"(
+The median of all elements, or along a dimension with its place; of an even number of values the lower of the middle two.
+NaN if there is a NaN.
+
+>>> pycore.median(pycore.tensor([4., 1., 3., 2.]))
+tensor(2.)
+)");
+static Pair median_dim(const Tensor& input, int64_t dim, bool keepdim) {
+  return select_one<MedianBackward1>("median", input, wrap_dim(dim, input.dim()), keepdim, kMiddle);
+}
+PYCORE_OP("median(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", median_dim, kOrder, "");
+static Tensor nanmedian_all(const Tensor& input) { return median_of_all<1>(input, kMiddleOfNumbers); }
+PYCORE_OP("nanmedian(Tensor input) -> Tensor", nanmedian_all, kFunction | kMethod, R"(
+As :func:`median`, leaving NaN out.
+
+>>> pycore.nanmedian(pycore.tensor([4., float('nan'), 3.]))
+tensor(3.)
+)");
+static Pair nanmedian_dim(const Tensor& input, int64_t dim, bool keepdim) {
+  return select_one<NanmedianBackward1>("nanmedian", input, wrap_dim(dim, input.dim()), keepdim, kMiddleOfNumbers);
+}
+PYCORE_OP("nanmedian(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", nanmedian_dim, kOrder, "");
+
+// --- mode ------------------------------------------------------------------------------------------------------------------
+
+static Pair mode(const Tensor& input, int64_t dim, bool keepdim) {
+  dim = wrap_dim(dim, input.dim());
+  if (input.dim() > 0) PC_CHECK_INDEX(input.sizes()[dim] > 0, "mode(): Expected reduction dim ", dim, " to have non-zero size.");
+  auto [values, indices] = order_lines(input, dim, 1, [&](auto& entries) {
+    using T = decltype(entries[0].value);
+    std::stable_sort(entries.begin(), entries.end(), Ascending<T>{});
+    size_t best = 0, longest = 0, run = 0;
+    for (size_t i = 0; i < entries.size(); ++i) {
+      run = i > 0 && widen(entries[i].value) == widen(entries[i - 1].value) ? run + 1 : 1;
+      if (run > longest) {
+        longest = run;
+        best = i;
+      }
+    }
+    return &entries[best];
+  });
+  if (!keepdim && input.dim() > 0) {
+    Dims shape = input.sizes();
+    shape.erase(dim);
+    values = reshape(values, shape);
+    indices = reshape(indices, shape);
+  }
+  return recorded<ModeBackward0>({values, indices}, input, dim, !keepdim);
+}
+PYCORE_OP("mode(Tensor input, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", mode, kOrder, R"(
+The most frequent value along ``dim`` (the smallest of several), and where it occurs last.
+
+>>> pycore.mode(pycore.tensor([2, 1, 2])).values
+tensor(2)
+)");
+
+}  // namespace pycore

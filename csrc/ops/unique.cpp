@@ -1,0 +1,127 @@
+// The distinct values of a tensor: unique and unique_consecutive. Must not know Python.
+#include <algorithm>
+#include <numeric>
+
+#include "ops/element.h"
+#include "ops/lines.h"
+#include "ops/sorting.h"
+
+namespace pycore {
+namespace {
+
+// Distinct entries as runs in an order of the entries.
+struct Runs {
+  std::vector<int64_t> first;  // the first entry of each run
+  Tensor inverse;              // which run each entry is in
+  Tensor counts;
+};
+
+// order[k] is the k-th entry; differs(a, b) says whether entries a and b are not equal.
+template <class Differs>
+Runs find_runs(const std::vector<int64_t>& order, const Differs& differs) {
+  auto n = static_cast<int64_t>(order.size());
+  Runs runs;
+  runs.inverse = empty({{n}}, DType::int64);
+  std::vector<int64_t> counts;
+  for (size_t k = 0; k < order.size(); ++k) {
+    if (k == 0 || differs(order[k - 1], order[k])) {
+      runs.first.push_back(order[k]);
+      counts.push_back(0);
+    }
+    ++counts.back();
+    runs.inverse.data<int64_t>()[order[k]] = static_cast<int64_t>(counts.size()) - 1;
+  }
+  runs.counts = empty({{static_cast<int64_t>(counts.size())}}, DType::int64);
+  std::copy(counts.begin(), counts.end(), runs.counts.data<int64_t>());
+  return runs;
+}
+
+// Entries are rows of `width` elements: single values, or what lies at one index of a dimension.
+template <class T>
+Runs runs_of(const T* p, int64_t n, int64_t width, bool consecutive) {
+  std::vector<int64_t> order(static_cast<size_t>(n));
+  std::iota(order.begin(), order.end(), 0);
+  if (!consecutive) {
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      for (int64_t i = 0; i < width; ++i) {
+        T x = p[a * width + i], y = p[b * width + i];
+        if (less_nan_last(x, y)) return true;
+        if (less_nan_last(y, x)) return false;
+      }
+      return false;
+    });
+  }
+  return find_runs(order, [&](int64_t a, int64_t b) {
+    for (int64_t i = 0; i < width; ++i)
+      if (widen(p[a * width + i]) != widen(p[b * width + i])) return true;
+    return false;
+  });
+}
+
+Result distinct(const char* op, const Tensor& input, bool consecutive, bool with_inverse, bool with_counts, std::optional<int64_t> dim) {
+  Tensor x = detach(input);
+  int64_t n = x.numel(), width = 1;
+  if (dim) {
+    int64_t d = wrap_dim(*dim, x.dim());
+    if (x.dim() > 0) {
+      n = x.sizes()[d];
+      x = transpose(x, 0, d);
+      width = 1;
+      for (int64_t i = 1; i < x.dim(); ++i) width *= x.sizes()[i];
+      PC_CHECK(n == 0 || width > 0, op, ": There are 0 sized dimensions, and they aren't selected by `dim`, so unique cannot be applied");
+    }
+  }
+  x = contiguous(x);
+  Tensor values;
+  Runs runs;
+  dispatch_all(x.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* p = x.data<T>();
+    runs = runs_of(p, n, width, consecutive);
+    auto m = static_cast<int64_t>(runs.first.size());
+    Dims sizes = dim && x.dim() > 0 ? x.sizes() : Dims{m};
+    sizes[0] = m;
+    values = empty(sizes, x.dtype());
+    T* to = values.data<T>();
+    for (int64_t k = 0; k < m; ++k) std::copy_n(p + runs.first[static_cast<size_t>(k)] * width, width, to + k * width);
+  });
+  if (dim && x.dim() > 0) values = contiguous(transpose(values, 0, wrap_dim(*dim, x.dim())));
+  if (!dim) runs.inverse = reshape(runs.inverse, input.sizes());
+  Result r;
+  if (!with_inverse && !with_counts) {
+    r.set(std::move(values));
+    return r;
+  }
+  std::vector<Tensor> out{values};
+  if (with_inverse) out.push_back(runs.inverse);
+  if (with_counts) out.push_back(runs.counts);
+  r.set(std::move(out));
+  return r;
+}
+
+}  // namespace
+
+static Result unique(const Tensor& input, bool, bool return_inverse, bool return_counts, std::optional<int64_t> dim) {
+  return distinct("unique()", input, false, return_inverse, return_counts, dim);
+}
+PYCORE_OP("unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor", unique,
+          kFunction | kMethod, R"(
+The distinct values in ascending order; with ``dim`` the distinct entries along it. ``return_inverse`` adds where each input
+element went, ``return_counts`` how often each value occurs: the result is then a tuple. Not differentiable.
+
+>>> pycore.unique(pycore.tensor([3, 1, 3]), return_counts=True)
+(tensor([1, 3]), tensor([1, 2]))
+)");
+
+static Result unique_consecutive(const Tensor& input, bool return_inverse, bool return_counts, std::optional<int64_t> dim) {
+  return distinct("unique_consecutive()", input, true, return_inverse, return_counts, dim);
+}
+PYCORE_OP("unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor",
+          unique_consecutive, kFunction | kMethod, R"(
+As :func:`unique`, merging only neighbours and keeping the order.
+
+>>> pycore.unique_consecutive(pycore.tensor([1, 1, 2, 1]))
+tensor([1, 2, 1])
+)");
+
+}  // namespace pycore
