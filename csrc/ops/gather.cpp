@@ -55,7 +55,6 @@ Tensor gather(const Tensor& input, int64_t dim, const Tensor& index) {
   Tensor out = empty(index.sizes(), input.dtype());
   if (out.numel() > 0) {
     Lines lines = lines_of(input, index.sizes(), dim);
-    if (input.dim() > 0) lines.stride = input.strides()[dim];
     dispatch_size(input.item_size(), [&](auto tag) {
       using T = typename decltype(tag)::type;
       const T* from = input.data<T>();

@@ -28,11 +28,11 @@ inline Lines lines_of(const Tensor& t, IntSpan sizes, int64_t dim) {
   }
   auto d = static_cast<size_t>(dim);
   IntSpan strides = t.strides();
+  lines.stride = strides[d];
   if (sizes.empty()) return lines;
   lines.outer = strided_offsets(sizes.first(d), strides.first(d));
   lines.inner = strided_offsets(sizes.subspan(d + 1), strides.subspan(d + 1));
   lines.length = sizes[d];
-  lines.stride = strides[d];
   return lines;
 }
 

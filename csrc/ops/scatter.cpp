@@ -184,12 +184,20 @@ static Tensor scatter_old_reduce(const Tensor& self, int64_t dim, const Tensor& 
   return scatter_reduce(self, dim, index, s, mode == Mode::sum ? "sum" : "prod", true);
 }
 PYCORE_OP("scatter(Tensor input, int dim, Tensor index, Tensor|Scalar src, *, str reduce) -> Tensor", scatter_old_reduce,
-          kWriter | kInplace | kOut, "");
+          kWriter | kOut, "");
 static Tensor scatter_old_value(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value, std::string_view reduce) {
   return scatter_old_reduce(self, dim, index, value, reduce);
 }
 PYCORE_OP("scatter(Tensor input, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor", scatter_old_value,
-          kWriter | kInplace | kOut, "");
+          kWriter | kOut, "");
+static Tensor scatter_old_reduce_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce) {
+  return copy_(self, scatter_old_reduce(clone(self), dim, index, src, reduce));
+}
+PYCORE_OP("scatter_(Tensor input, int dim, Tensor index, Tensor|Scalar src, *, str reduce) -> Tensor", scatter_old_reduce_, kMethod, "");
+static Tensor scatter_old_value_(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value, std::string_view reduce) {
+  return scatter_old_reduce_(self, dim, index, value, reduce);
+}
+PYCORE_OP("scatter_(Tensor input, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor", scatter_old_value_, kMethod, "");
 
 Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
   return scatter_src<ScatterAddBackward0>(self, dim, index, src, Mode::sum, Form::copy);

@@ -166,7 +166,7 @@ static Pair topk(const Tensor& input, int64_t k, int64_t dim, bool largest, bool
   dim = wrap_dim(dim, input.dim());
   PC_CHECK(k >= 0 && k <= size_along(input, dim), "selected index k out of range: topk got k = ", k, " for dimension ", dim, " of size ",
            size_along(input, dim));
-  // A 0-d input gives a 0-d result.
+  if (input.dim() == 0) k = 1;  // the result is 0-d as well
   Pair result = order_lines(input, dim, k, [&](auto& entries) {
     using T = decltype(entries[0].value);
     auto run = [&](const auto& less) {

@@ -62,14 +62,11 @@ Result distinct(const char* op, const Tensor& input, bool consecutive, bool with
   Tensor x = detach(input);
   int64_t n = x.numel(), width = 1;
   if (dim) {
-    int64_t d = wrap_dim(*dim, x.dim());
-    if (x.dim() > 0) {
-      n = x.sizes()[d];
-      x = transpose(x, 0, d);
-      width = 1;
-      for (int64_t i = 1; i < x.dim(); ++i) width *= x.sizes()[i];
-      PC_CHECK(n == 0 || width > 0, op, ": There are 0 sized dimensions, and they aren't selected by `dim`, so unique cannot be applied");
-    }
+    PC_CHECK_INDEX(x.dim() > 0, "Dimension specified as ", *dim, " but tensor has no dimensions");
+    n = x.size(*dim);
+    x = transpose(x, 0, *dim);
+    for (int64_t i = 1; i < x.dim(); ++i) width *= x.sizes()[i];
+    PC_CHECK(n == 0 || width > 0, op, ": There are 0 sized dimensions, and they aren't selected by `dim`, so unique cannot be applied");
   }
   x = contiguous(x);
   Tensor values;
@@ -79,13 +76,13 @@ Result distinct(const char* op, const Tensor& input, bool consecutive, bool with
     const T* p = x.data<T>();
     runs = runs_of(p, n, width, consecutive);
     auto m = static_cast<int64_t>(runs.first.size());
-    Dims sizes = dim && x.dim() > 0 ? x.sizes() : Dims{m};
+    Dims sizes = dim ? x.sizes() : Dims{m};
     sizes[0] = m;
     values = empty(sizes, x.dtype());
     T* to = values.data<T>();
     for (int64_t k = 0; k < m; ++k) std::copy_n(p + runs.first[static_cast<size_t>(k)] * width, width, to + k * width);
   });
-  if (dim && x.dim() > 0) values = contiguous(transpose(values, 0, wrap_dim(*dim, x.dim())));
+  if (dim) values = contiguous(transpose(values, 0, *dim));
   if (!dim) runs.inverse = reshape(runs.inverse, input.sizes());
   Result r;
   if (!with_inverse && !with_counts) {
