@@ -106,6 +106,8 @@ Tensor unsqueeze(const Tensor& t, int64_t dim);
 Tensor squeeze_dims(const Tensor& t, IntSpan dims);
 Tensor select(const Tensor& t, int64_t dim, int64_t index);
 Tensor slice(const Tensor& t, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step = 1);
+// A view of all of t.
+Tensor alias_view(const Tensor& t);
 Tensor diagonal(const Tensor& t, int64_t offset, int64_t dim1, int64_t dim2);
 Tensor narrow(const Tensor& t, int64_t dim, int64_t start, int64_t length);
 Tensor flatten(const Tensor& t, int64_t start, int64_t end);

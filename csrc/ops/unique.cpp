@@ -58,13 +58,26 @@ Runs runs_of(const T* p, int64_t n, int64_t width, bool consecutive) {
   });
 }
 
+// The order of dimensions that brings `dim` to the front, and the one that takes it back.
+Dims first_dim(int64_t n, int64_t dim) {
+  Dims order{wrap_dim(dim, n)};
+  for (int64_t d = 0; d < n; ++d)
+    if (d != order[0]) order.push_back(d);
+  return order;
+}
+Dims back_dim(int64_t n, int64_t dim) {
+  Dims order = first_dim(n, dim), inverse(n);
+  for (int64_t d = 0; d < n; ++d) inverse[order[d]] = d;
+  return inverse;
+}
+
 Result distinct(const char* op, const Tensor& input, bool consecutive, bool with_inverse, bool with_counts, std::optional<int64_t> dim) {
   Tensor x = detach(input);
   int64_t n = x.numel(), width = 1;
   if (dim) {
     PC_CHECK_INDEX(x.dim() > 0, "Dimension specified as ", *dim, " but tensor has no dimensions");
     n = x.size(*dim);
-    x = transpose(x, 0, *dim);
+    x = permute(x, first_dim(x.dim(), *dim));
     for (int64_t i = 1; i < x.dim(); ++i) width *= x.sizes()[i];
     PC_CHECK(n == 0 || width > 0, op, ": There are 0 sized dimensions, and they aren't selected by `dim`, so unique cannot be applied");
   }
@@ -82,7 +95,7 @@ Result distinct(const char* op, const Tensor& input, bool consecutive, bool with
     T* to = values.data<T>();
     for (int64_t k = 0; k < m; ++k) std::copy_n(p + runs.first[static_cast<size_t>(k)] * width, width, to + k * width);
   });
-  if (dim) values = contiguous(transpose(values, 0, *dim));
+  if (dim) values = contiguous(permute(values, back_dim(x.dim(), *dim)));
   if (!dim) runs.inverse = reshape(runs.inverse, input.sizes());
   Result r;
   if (!with_inverse && !with_counts) {

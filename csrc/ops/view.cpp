@@ -121,6 +121,19 @@ PYCORE_OP("view_as(Tensor input, Tensor other) -> Tensor", view_as_other, kMetho
 static Tensor reshape_as(const Tensor& t, const Tensor& other) { return reshape(t, other.sizes()); }
 PYCORE_OP("reshape_as(Tensor input, Tensor other) -> Tensor", reshape_as, kMethod, "``input.reshape(other.size())``.");
 
+namespace {
+struct AliasBackward0 {
+  static constexpr const char* name = "AliasBackward0";
+  static constexpr bool saves = false;
+  void operator()(Backward& b) { b.set(0, b.grad()); }
+};
+}  // namespace
+Tensor alias_view(const Tensor& t) {
+  Tensor out = make_view(t, t.sizes(), t.strides(), t.offset());
+  if (recording(t)) record(out, AliasBackward0{}, t);
+  return out;
+}
+
 static Tensor view_dtype(const Tensor& t, DType dtype) {
   if (dtype == t.dtype()) return detach(t);
   PC_CHECK(!recording(t), "view: changing the dtype of a tensor that requires grad is not supported");

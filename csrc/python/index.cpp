@@ -188,12 +188,6 @@ Indexed resolve(const Tensor& self, PyObject* index) {
   if (items.size() == 1 && self.dim() == 0 && slices_nothing)
     fail(ErrorKind::index, "slice() cannot be applied to a 0-dim tensor.");
   PC_CHECK_INDEX(used <= self.dim(), "too many indices for tensor of dimension ", self.dim());
-  // The first ellipsis takes what is left over; further ones take nothing.
-  bool seen = false;
-  std::erase_if(items, [&](const Item& item) {
-    if (item.kind != Item::ellipsis) return false;
-    return std::exchange(seen, true);
-  });
   apply_items(x, items, self.dim() - used);
   return x;
 }
@@ -241,7 +235,7 @@ PyObject* tensor_getitem(PyObject* self, PyObject* index) {
   const Tensor& t = unwrap(self);
   Indexed x = resolve(t, index);
   if (!x.indices.empty()) return wrap(pycore::index(x.part, x.indices));
-  return wrap(x.part.is(t) ? view(t, t.sizes()) : std::move(x.part));
+  return wrap(x.part.is(t) ? alias_view(t) : std::move(x.part));
   PC_PYTHON_CATCH(nullptr)
 }
 

@@ -26,7 +26,7 @@ bool number_value(PyObject* o, Value& v) {
     int overflow;
     v.kind = Value::Kind::integer;
     v.i = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow) fail(ErrorKind::runtime, "Overflow when unpacking long long: the integer does not fit in 64 bits");
+    if (overflow) fail(ErrorKind::value, "Overflow when unpacking long long: the integer does not fit in 64 bits");
     return true;
   }
   if (is_tensor(o) || PyUnicode_Check(o) || PySequence_Check(o) || o == Py_None) return false;
@@ -61,7 +61,7 @@ bool int_value(PyObject* o, int64_t& out) {
   if (PyLong_Check(o)) {
     int overflow;
     out = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow) fail(ErrorKind::runtime, "Overflow when unpacking long long: the integer does not fit in 64 bits");
+    if (overflow) fail(ErrorKind::value, "Overflow when unpacking long long: the integer does not fit in 64 bits");
     return true;
   }
   if (is_tensor(o)) {
