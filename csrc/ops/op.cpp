@@ -68,8 +68,12 @@ struct SchemaParser {
     }
     bool list = false;
     if (accept("[")) {
-      std::string n = word();
-      if (!n.empty()) p.fixed_length = atoi(n.c_str());
+      if (accept("*")) {
+        p.fixed_length = Param::kVariadic;
+      } else {
+        std::string n = word();
+        if (!n.empty()) p.fixed_length = atoi(n.c_str());
+      }
       expect("]");
       list = true;
     }

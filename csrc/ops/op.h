@@ -28,6 +28,8 @@ enum OpFlags : uint32_t {
 struct Param {
   std::string name;
   ArgType type = ArgType::tensor;
+  // Tensor[*]: the tensors may also be given one by one.
+  static constexpr int32_t kVariadic = -1;
   int32_t fixed_length = 0;  // int[2]: a single int stands for two
   bool keyword_only = false;
   bool required = true;

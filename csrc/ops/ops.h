@@ -118,6 +118,21 @@ Tensor relu(const Tensor& x);
 Tensor logsigmoid(const Tensor& x);
 Tensor softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);
 Tensor log_softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);
+// --- joining and rearranging (joining.cpp, rearrange.cpp, padding.cpp, triangular.cpp) -----------------------------------
+
+Tensor cat(TensorList tensors, int64_t dim);
+Tensor stack(TensorList tensors, int64_t dim);
+Tensor atleast_1d(const Tensor& x);
+Tensor atleast_2d(const Tensor& x);
+Tensor atleast_3d(const Tensor& x);
+Tensor repeat(const Tensor& x, IntSpan repeats);
+Tensor flip(const Tensor& x, IntSpan dims);
+Tensor roll(const Tensor& x, IntSpan shifts, IntSpan dims);
+Tensor constant_pad(const Tensor& x, IntSpan pad, const Scalar& value);
+Tensor tril(const Tensor& x, int64_t diagonal);
+Tensor triu(const Tensor& x, int64_t diagonal);
+Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2);
+Tensor diag_embed(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2);
 
 // --- reductions (reduction.cpp) ---------------------------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ void init_runtime(py::module_& m) {
       d["method"] = (op->flags & kMethod) != 0;
       d["inplace"] = (op->flags & kInplace) != 0;
       d["out"] = (op->flags & kOut) != 0;
+      d["pointwise"] = (op->flags & kPointwise) != 0;
       l.append(d);
     }
     return l;

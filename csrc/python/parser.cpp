@@ -318,6 +318,19 @@ bool match(const OpGroup& group, size_t index, PyObject* const* args, Py_ssize_t
       taken = nargs;
       break;
     }
+    if (p.type == ArgType::tensor_list && p.fixed_length == Param::kVariadic && is_tensor(args[taken])) {
+      Py_ssize_t count = 0;
+      while (taken + count < nargs && is_tensor(args[taken + count])) ++count;
+      TensorImpl** list = f.tensors(static_cast<size_t>(count));
+      for (Py_ssize_t k = 0; k < count; ++k) list[k] = unwrap(args[taken + k]).impl();
+      Value& v = f.values[i];
+      v.kind = Value::Kind::list;
+      v.list = list;
+      v.length = static_cast<int32_t>(count);
+      bound |= 1u << i;
+      taken += count;
+      continue;
+    }
     if (!convert(args[taken], p, f, f.values[i])) {
       return no("argument '", p.name, "' (position ", taken + 1, ") must be ",
                 p.type == ArgType::tensor || p.type == ArgType::tensor_opt ? "Tensor"
