@@ -16,6 +16,7 @@ from math import e as e, inf as inf, nan as nan, pi as pi
 newaxis = None
 
 from . import (
+    _composite,
     _tensor,  # completes the Tensor class
     autograd as autograd,
 )
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
     from ._tensor_str import set_printoptions as set_printoptions
     from .serialization import load as load, save as save
 
+_composite.attach(_C.Tensor)
+
 _LAZY_MODULES = frozenset(
     {
         "amp", "backends", "cpu", "cuda", "distributions", "fft", "functional", "jit", "linalg",
@@ -87,6 +90,8 @@ def __getattr__(name: str):
 
     if name in _LAZY_NAMES:
         value = getattr(import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
+    elif name in _composite.FUNCTIONS:
+        value = _composite.load(name)
     elif name in _LAZY_MODULES:
         try:
             value = import_module(f"{__name__}.{name}")
@@ -103,7 +108,15 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES, *_tensor.LEGACY_TENSOR_DTYPES})
+    return sorted(
+        {
+            *globals(),
+            *_LAZY_MODULES,
+            *_LAZY_NAMES,
+            *_composite.FUNCTIONS,
+            *_tensor.LEGACY_TENSOR_DTYPES,
+        }
+    )
 
 
 def typename(obj: object) -> str:
