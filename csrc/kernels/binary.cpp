@@ -168,7 +168,8 @@ void compare(const void* a, const void* b, void* out, int64_t n, int64_t sa, int
   uint8_t* po = static_cast<uint8_t*>(out);
   const Params<T> p(params, 0);
   if (sa != 1 || so != 1 || (sb | 1) != 1) {
-    staged_binary(&compare<Op, T>, pa, pb, po, n, sa, sb, so, params);
+    staged_binary(&compare<Op, T>, static_cast<const Bits<T>*>(a), static_cast<const Bits<T>*>(b),
+                  po, n, sa, sb, so, params);
   } else if (sb == 1) {
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) po[i] = Op::run(pa[i], pb[i], p);
@@ -263,7 +264,8 @@ constexpr BinaryKernels make_kernels() {
   k.fn[index(Binary::name)][kF64] = binary_vec<name##_op, double>;
   VEC(add)
   VEC(sub)
-  VEC(mul) VEC(div) VEC(add_scaled) VEC(trunc_divide) VEC(maximum) VEC(minimum) VEC(fmax) VEC(fmin)
+  VEC(mul)
+  VEC(div) VEC(add_scaled) VEC(trunc_divide) VEC(maximum) VEC(minimum) VEC(fmax) VEC(fmin)
       VEC(logaddexp) VEC(logaddexp2) VEC(copysign) VEC(xlogy) VEC(xlog1py) VEC(heaviside) VEC(lerp)
           VEC(pow)
 #undef VEC

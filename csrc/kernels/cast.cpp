@@ -1,6 +1,7 @@
 // Conversions between dtypes, copies, transposes and fills. Must not know tensors.
 #include "kernels/cast.h"
 
+#include "kernels/bits.h"
 #include "simd/half.h"
 
 namespace pycore::kernels::PYCORE_ISA {
@@ -43,7 +44,8 @@ PYCORE_INLINE void convert(const float* in, BFloat16* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i].bits = simd::float_to_bfloat16(in[i]);
 }
 
-// Moves strided elements through blocks around a contiguous conversion.
+// Moves strided elements through blocks around a contiguous conversion. From and To are unsigned
+// integers of the elements' sizes: one copy of this code serves all types.
 template <class From, class To>
 __attribute__((noinline)) void staged_cast(CastFn fn, const From* in, To* out, int64_t n,
                                            int64_t si, int64_t so) {
@@ -63,13 +65,12 @@ __attribute__((noinline)) void staged_cast(CastFn fn, const From* in, To* out, i
 }
 
 template <class From, class To>
-void cast(const void* in, void* out, int64_t n, int64_t si, int64_t so) {
-  const From* source = static_cast<const From*>(in);
-  To* target = static_cast<To*>(out);
+__attribute__((noinline)) void cast(const void* in, void* out, int64_t n, int64_t si, int64_t so) {
   if (si == 1 && so == 1) {
-    convert(source, target, n);
+    convert(static_cast<const From*>(in), static_cast<To*>(out), n);
   } else {
-    staged_cast(&cast<From, To>, source, target, n, si, so);
+    staged_cast(&cast<From, To>, static_cast<const Bits<From>*>(in), static_cast<Bits<To>*>(out), n,
+                si, so);
   }
 }
 

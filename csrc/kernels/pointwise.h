@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/binary.h"
+#include "kernels/bits.h"
 #include "kernels/unary.h"
 #include "simd/vec.h"
 
@@ -69,7 +70,8 @@ void unary_vec(const void* a, void* out, int64_t n, int64_t sa, int64_t so, cons
   const T* pa = static_cast<const T*>(a);
   T* po = static_cast<T*>(out);
   if (__builtin_expect(sa != 1 || so != 1, 0))
-    return staged_unary(&unary_vec<Op, T>, pa, po, n, sa, so, params);
+    return staged_unary(&unary_vec<Op, T>, static_cast<const Bits<T>*>(a),
+                        static_cast<Bits<T>*>(out), n, sa, so, params);
   const Params<T> p(params, Op::params);
   constexpr int kStep = simd::kLanes<T>;
   for (int64_t i = 0; i < n; i += kStep) {
@@ -91,7 +93,8 @@ void unary_scalar(const void* a, void* out, int64_t n, int64_t sa, int64_t so,
   const From* pa = static_cast<const From*>(a);
   To* po = static_cast<To*>(out);
   if (__builtin_expect(sa != 1 || so != 1, 0))
-    return staged_unary(&unary_scalar<Op, From, To>, pa, po, n, sa, so, params);
+    return staged_unary(&unary_scalar<Op, From, To>, static_cast<const Bits<From>*>(a),
+                        static_cast<Bits<To>*>(out), n, sa, so, params);
   const Params<From> p(params, Op::params);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) po[i] = static_cast<To>(Op::run(pa[i], p));
@@ -105,7 +108,9 @@ void binary_vec(const void* a, const void* b, void* out, int64_t n, int64_t sa, 
   const T* pb = static_cast<const T*>(b);
   T* po = static_cast<T*>(out);
   if (__builtin_expect(so != 1 || (sa | 1) != 1 || (sb | 1) != 1, 0))
-    return staged_binary(&binary_vec<Op, T>, pa, pb, po, n, sa, sb, so, params);
+    return staged_binary(&binary_vec<Op, T>, static_cast<const Bits<T>*>(a),
+                         static_cast<const Bits<T>*>(b), static_cast<Bits<T>*>(out), n, sa, sb, so,
+                         params);
   if (n <= 0) return;
   constexpr int kStep = simd::kLanes<T>;
   const Params<T> p(params, Op::params);
@@ -142,7 +147,9 @@ void binary_scalar(const void* a, const void* b, void* out, int64_t n, int64_t s
   const From* pb = static_cast<const From*>(b);
   To* po = static_cast<To*>(out);
   if (__builtin_expect(sa != 1 || sb != 1 || so != 1, 0))
-    return staged_binary(&binary_scalar<Op, From, To>, pa, pb, po, n, sa, sb, so, params);
+    return staged_binary(&binary_scalar<Op, From, To>, static_cast<const Bits<From>*>(a),
+                         static_cast<const Bits<From>*>(b), static_cast<Bits<To>*>(out), n, sa, sb,
+                         so, params);
   const Params<From> p(params, Op::params);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) po[i] = static_cast<To>(Op::run(pa[i], pb[i], p));
