@@ -50,6 +50,18 @@ VEC_OP(heaviside, 0, const Vec<T> step = v::select<T>(a > T(0), v::splat<T>(T(1)
        return v::select<T>(a == T(0), b, step);)
 VEC_OP(lerp, 1, if (p[0] < T(0.5)) return a + p[0] * (b - a); return b - (b - a) * (1 - p[0]);)
 VEC_OP(pow, 0, return v::pow(a, b);)
+VEC_OP(atan2, 0, return v::atan2(a, b);)
+VEC_OP(hypot, 0, return v::hypot(a, b);)
+VEC_OP(fmod, 0, return v::fmod(a, b);)
+VEC_OP(remainder, 0, const Vec<T> r = v::fmod(a, b);
+       return v::select<T>((r != T(0)) & ((r < T(0)) != (b < T(0))), r + b, r);)
+// Python's floor division: from the exact remainder, so that a == q * b + a % b holds.
+VEC_OP(floor_divide, 0, const Vec<T> r = v::fmod(a, b); Vec<T> q = (a - r) / b;
+       q = v::select<T>((r != T(0)) & ((r < T(0)) != (b < T(0))), q - T(1), q);
+       Vec<T> f = v::round_to<T, v::Rounding::floor>(q);
+       f = v::select<T>(q - f > T(0.5), f + T(1), f); const Vec<T> exact = a / b;
+       f = v::select<T>(q == T(0), v::with_sign<T>(Vec<T>{}, exact), f);
+       return v::select<T>(b == T(0), exact, f);)
 
 // A functor `name`_op on scalars a, b of type T.
 #define SCALAR_OP(name, count, ...)                                                \
@@ -61,28 +73,10 @@ VEC_OP(pow, 0, return v::pow(a, b);)
     }                                                                              \
   };
 
-PYCORE_INLINE float libm_fmod(float a, float b) { return fmodf(a, b); }
-PYCORE_INLINE double libm_fmod(double a, double b) { return ::fmod(a, b); }
-PYCORE_INLINE float libm_atan2(float a, float b) { return atan2f(a, b); }
-PYCORE_INLINE double libm_atan2(double a, double b) { return ::atan2(a, b); }
-PYCORE_INLINE float libm_hypot(float a, float b) { return hypotf(a, b); }
-PYCORE_INLINE double libm_hypot(double a, double b) { return ::hypot(a, b); }
 PYCORE_INLINE float libm_nextafter(float a, float b) { return nextafterf(a, b); }
 PYCORE_INLINE double libm_nextafter(double a, double b) { return ::nextafter(a, b); }
 
-SCALAR_OP(fmod, 0, return libm_fmod(a, b);)
-SCALAR_OP(atan2, 0, return libm_atan2(a, b);)
-SCALAR_OP(hypot, 0, return libm_hypot(a, b);)
 SCALAR_OP(nextafter, 0, return libm_nextafter(a, b);)
-SCALAR_OP(remainder, 0, const T r = libm_fmod(a, b);
-          return r != 0 && (r < 0) != (b < 0) ? r + b : r;)
-// Python's floor division: from the exact remainder, so that a == q * b + a % b holds.
-SCALAR_OP(floor_divide, 0, if (b == 0) return a / b; const T r = libm_fmod(a, b); T q = (a - r) / b;
-          if (r != 0 && (r < 0) != (b < 0)) q -= 1;
-          if (q == 0) return static_cast<T>(__builtin_copysign(0.0, static_cast<double>(a / b)));
-          const T f = static_cast<T>(__builtin_floor(static_cast<double>(q)));
-          return q - f > T(0.5) ? f + 1 : f;)
-
 // Integers. Arithmetic that may overflow runs on the unsigned type; x / -1 would trap for the
 // minimum.
 SCALAR_OP(int_add, 0, return static_cast<T>(a + b);)
@@ -265,18 +259,18 @@ constexpr BinaryKernels make_kernels() {
   VEC(add)
   VEC(sub)
   VEC(mul)
-  VEC(div) VEC(add_scaled) VEC(trunc_divide) VEC(maximum) VEC(minimum) VEC(fmax) VEC(fmin)
-      VEC(logaddexp) VEC(logaddexp2) VEC(copysign) VEC(xlogy) VEC(xlog1py) VEC(heaviside) VEC(lerp)
-          VEC(pow)
+  VEC(div)
+  VEC(add_scaled) VEC(trunc_divide) VEC(maximum) VEC(minimum) VEC(fmax) VEC(fmin) VEC(logaddexp)
+      VEC(logaddexp2) VEC(copysign) VEC(xlogy) VEC(xlog1py) VEC(heaviside) VEC(lerp) VEC(pow)
+          VEC(fmod) VEC(atan2) VEC(hypot) VEC(remainder) VEC(floor_divide)
 #undef VEC
 #define SCALAR(name)                                                        \
   k.fn[index(Binary::name)][kF32] = binary_scalar<name##_op, float, float>; \
   k.fn[index(Binary::name)][kF64] = binary_scalar<name##_op, double, double>;
-              SCALAR(fmod) SCALAR(atan2) SCALAR(hypot) SCALAR(nextafter) SCALAR(remainder)
-                  SCALAR(floor_divide)
+              SCALAR(nextafter)
 #undef SCALAR
 
-                      set_compare<uint8_t, uint8_t>(k, DType::uint8);
+                  set_compare<uint8_t, uint8_t>(k, DType::uint8);
   set_compare<int8_t, uint8_t>(k, DType::int8);
   set_compare<int16_t, uint16_t>(k, DType::int16);
   set_compare<int32_t, uint32_t>(k, DType::int32);

@@ -4,6 +4,7 @@
 
 #include "kernels/pointwise.h"
 #include "kernels/special.h"
+#include "simd/hyperbolic.h"
 #include "simd/trig.h"
 
 namespace pycore::kernels::PYCORE_ISA {
@@ -45,6 +46,11 @@ VEC_OP(tan, 0, return v::tan<T>(x);)
 VEC_OP(asin, 0, return v::asin(x);)
 VEC_OP(acos, 0, return v::acos(x);)
 VEC_OP(atan, 0, return v::atan(x);)
+VEC_OP(sinh, 0, return v::sinh<T>(x);)
+VEC_OP(cosh, 0, return v::cosh<T>(x);)
+VEC_OP(asinh, 0, return v::asinh<T>(x);)
+VEC_OP(acosh, 0, return v::acosh<T>(x);)
+VEC_OP(atanh, 0, return v::atanh<T>(x);)
 VEC_OP(tanh, 0, return v::tanh<T>(x);)
 VEC_OP(erf, 0, return v::erf(x);)
 VEC_OP(floor, 0, return v::round_to<T, v::Rounding::floor>(x);)
@@ -120,11 +126,6 @@ inline float erfinv_f(float x) { return static_cast<float>(erfinv(x)); }
 LIBM_OP(libm_asin, asinf, ::asin)
 LIBM_OP(libm_acos, acosf, ::acos)
 LIBM_OP(libm_atan, atanf, ::atan)
-LIBM_OP(sinh, sinhf, ::sinh)
-LIBM_OP(cosh, coshf, ::cosh)
-LIBM_OP(asinh, asinhf, ::asinh)
-LIBM_OP(acosh, acoshf, ::acosh)
-LIBM_OP(atanh, atanhf, ::atanh)
 LIBM_OP(erfc, erfcf, ::erfc)
 LIBM_OP(erfinv, erfinv_f, erfinv)
 LIBM_OP(lgamma, lgamma_f, lgamma_d)
@@ -197,19 +198,20 @@ constexpr UnaryKernels make_kernels() {
   k.fn[static_cast<int>(Unary::name)][kF32] = unary_vec<name##_op, float>; \
   k.fn[static_cast<int>(Unary::name)][kF64] = unary_vec<name##_op, double>;
   BOTH(neg)
-  BOTH(abs) BOTH(sign) BOTH(sqrt) BOTH(rsqrt) BOTH(reciprocal) BOTH(square) BOTH(exp) BOTH(exp2)
-      BOTH(expm1) BOTH(log) BOTH(log2) BOTH(log10) BOTH(log1p) BOTH(sin) BOTH(cos) BOTH(tan)
-          BOTH(tanh) BOTH(erf) BOTH(floor) BOTH(ceil) BOTH(round) BOTH(trunc) BOTH(frac)
-              BOTH(sigmoid) BOTH(logit) BOTH(relu) BOTH(leaky_relu) BOTH(elu) BOTH(gelu_erf)
-                  BOTH(gelu_tanh) BOTH(silu) BOTH(mish) BOTH(softplus) BOTH(clamp) BOTH(hardswish)
-                      BOTH(hardsigmoid) BOTH(softsign) BOTH(hardshrink) BOTH(softshrink)
-                          BOTH(threshold) BOTH(logsigmoid) BOTH(nan_to_num) BOTH(deg2rad)
-                              BOTH(rad2deg) BOTH(sinc) BOTH(scale_shift)
+  BOTH(abs)
+  BOTH(sign) BOTH(sqrt) BOTH(rsqrt) BOTH(reciprocal) BOTH(square) BOTH(exp) BOTH(exp2) BOTH(expm1)
+      BOTH(log) BOTH(log2) BOTH(log10) BOTH(log1p) BOTH(sin) BOTH(cos) BOTH(tan) BOTH(tanh)
+          BOTH(sinh) BOTH(cosh) BOTH(asinh) BOTH(acosh) BOTH(atanh) BOTH(erf) BOTH(floor) BOTH(ceil)
+              BOTH(round) BOTH(trunc) BOTH(frac) BOTH(sigmoid) BOTH(logit) BOTH(relu)
+                  BOTH(leaky_relu) BOTH(elu) BOTH(gelu_erf) BOTH(gelu_tanh) BOTH(silu) BOTH(mish)
+                      BOTH(softplus) BOTH(clamp) BOTH(hardswish) BOTH(hardsigmoid) BOTH(softsign)
+                          BOTH(hardshrink) BOTH(softshrink) BOTH(threshold) BOTH(logsigmoid)
+                              BOTH(nan_to_num) BOTH(deg2rad) BOTH(rad2deg) BOTH(sinc)
+                                  BOTH(scale_shift)
 #undef BOTH
 #define LIBM(name)                                                                   \
   k.fn[static_cast<int>(Unary::name)][kF32] = unary_scalar<name##_op, float, float>; \
   k.fn[static_cast<int>(Unary::name)][kF64] = unary_scalar<name##_op, double, double>;
-                                  LIBM(sinh) LIBM(cosh) LIBM(asinh) LIBM(acosh) LIBM(atanh)
                                       LIBM(erfc) LIBM(erfinv) LIBM(lgamma) LIBM(digamma)
 #undef LIBM
                                           k.fn[static_cast<int>(Unary::asin)][kF32] =
@@ -223,7 +225,8 @@ constexpr UnaryKernels make_kernels() {
   k.predicate[static_cast<int>(Predicate::name)][kF32] = unary_scalar<name##_op, float, uint8_t>; \
   k.predicate[static_cast<int>(Predicate::name)][kF64] = unary_scalar<name##_op, double, uint8_t>;
   PREDICATE(isnan)
-  PREDICATE(isinf) PREDICATE(isfinite) PREDICATE(isposinf) PREDICATE(isneginf) PREDICATE(signbit)
+  PREDICATE(isinf)
+  PREDICATE(isfinite) PREDICATE(isposinf) PREDICATE(isneginf) PREDICATE(signbit)
       PREDICATE(logical_not)
 #undef PREDICATE
           return k;

@@ -1,8 +1,8 @@
-// pow on Vec<float> (through double, correctly rounded but for rare ties) and Vec<double> (libm);
-// special values as in C. Must not know arrays or kernels.
+// Functions of two Vec<float> that compute in double: pow, hypot, fmod; and atan2. On Vec<double>
+// they go through libm. Special values as in C. Must not know arrays or kernels.
 #pragma once
 
-#include "simd/math.h"
+#include "simd/trig.h"
 
 namespace pycore {
 namespace {
@@ -24,33 +24,102 @@ PYCORE_INLINE Vec<float> narrow(Vec<double> low, Vec<double> high) {
   return v;
 }
 
+// Lane by lane through a scalar function of two operands.
+template <class T, class F>
+PYCORE_INLINE Vec<T> map_pairs(Vec<T> a, Vec<T> b, F f) {
+  T x[kLanes<T>], y[kLanes<T>];
+  memcpy(x, &a, sizeof(x));
+  memcpy(y, &b, sizeof(y));
+  for (int i = 0; i < kLanes<T>; ++i) x[i] = f(x[i], y[i]);
+  return load<T>(x);
+}
+
+// ---- pow ----
+
+PYCORE_INLINE Vec<double> pow(Vec<double> a, Vec<double> b) {
+  return map_pairs<double>(a, b, [](double x, double y) { return ::pow(x, y); });
+}
 PYCORE_INLINE Vec<double> pow_positive(Vec<double> a, Vec<double> b) {
   const LogParts<double> p = log_parts<double>(a);
   const Vec<double> log_a =
       p.e * Float<double>::kLn2Hi + log1p_reduced<double>(p.f, p.e * Float<double>::kLn2Lo);
   return exp<double>(b * log_a);
 }
-
-PYCORE_INLINE Vec<double> pow(Vec<double> a, Vec<double> b) {
-  double x[kLanes<double>], y[kLanes<double>];
-  memcpy(x, &a, sizeof(x));
-  memcpy(y, &b, sizeof(y));
-  for (int i = 0; i < kLanes<double>; ++i) x[i] = ::pow(x[i], y[i]);
-  return load<double>(x);
-}
-
-__attribute__((noinline)) Vec<float> pow_lanes(Vec<float> a, Vec<float> b) {
-  float x[kLanes<float>], y[kLanes<float>];
-  memcpy(x, &a, sizeof(x));
-  memcpy(y, &b, sizeof(y));
-  for (int i = 0; i < kLanes<float>; ++i) x[i] = powf(x[i], y[i]);
-  return load<float>(x);
+__attribute__((noinline)) Vec<float> pow_special(Vec<float> a, Vec<float> b) {
+  return map_pairs<float>(a, b, [](float x, float y) { return powf(x, y); });
 }
 PYCORE_INLINE Vec<float> pow(Vec<float> a, Vec<float> b) {
-  // Positive finite bases with finite exponents; everything else is rare.
-  const Mask<float> plain = (a > 0.0f) & (a < kInf<float>)&(abs<float>(b) < kInf<float>);
-  if (__builtin_expect(any(~plain), 0)) return pow_lanes(a, b);
-  return narrow(pow_positive(widen<0>(a), widen<0>(b)), pow_positive(widen<1>(a), widen<1>(b)));
+  const Vec<float> base = abs<float>(a);
+  // Zero or infinite bases, infinite exponents and NaN are rare.
+  const Mask<float> plain = (base > 0.0f) & (base < kInf<float>)&(abs<float>(b) < kInf<float>);
+  if (__builtin_expect(any(~plain), 0)) return pow_special(a, b);
+  Vec<float> r =
+      narrow(pow_positive(widen<0>(base), widen<0>(b)), pow_positive(widen<1>(base), widen<1>(b)));
+  const Mask<float> negative = a < 0.0f;
+  if (any(negative)) {
+    // Of a negative base only whole powers exist, and odd ones are negative.
+    const Vec<float> half = b * 0.5f;
+    const Mask<float> odd = round_to<float, Rounding::trunc>(half) != half;
+    r = select<float>(negative & odd, -r, r);
+    const Mask<float> broken = round_to<float, Rounding::trunc>(b) != b;
+    r = select<float>(negative & broken, splat<float>(kNan<float>), r);
+  }
+  return r;
+}
+
+// ---- hypot ----
+
+PYCORE_INLINE Vec<double> hypot(Vec<double> a, Vec<double> b) {
+  return map_pairs<double>(a, b, [](double x, double y) { return ::hypot(x, y); });
+}
+PYCORE_INLINE Vec<float> hypot(Vec<float> a, Vec<float> b) {
+  const Vec<double> a0 = widen<0>(a), a1 = widen<1>(a), b0 = widen<0>(b), b1 = widen<1>(b);
+  const Vec<float> r = narrow(sqrt<double>(a0 * a0 + b0 * b0), sqrt<double>(a1 * a1 + b1 * b1));
+  const Mask<float> infinite = (abs<float>(a) == kInf<float>) | (abs<float>(b) == kInf<float>);
+  return select<float>(infinite, splat<float>(kInf<float>), r);
+}
+
+// ---- fmod ----
+
+PYCORE_INLINE Vec<double> fmod(Vec<double> a, Vec<double> b) {
+  return map_pairs<double>(a, b, [](double x, double y) { return ::fmod(x, y); });
+}
+PYCORE_INLINE Vec<double> fmod_exact(Vec<double> a, Vec<double> b) {
+  return a - round_to<double, Rounding::trunc>(a / b) * b;
+}
+__attribute__((noinline)) Vec<float> fmod_special(Vec<float> a, Vec<float> b) {
+  return map_pairs<float>(a, b, [](float x, float y) { return fmodf(x, y); });
+}
+PYCORE_INLINE Vec<float> fmod(Vec<float> a, Vec<float> b) {
+  // Below this quotient the double division can't be wrong about the whole part, and its product
+  // with b is exact.
+  const Mask<float> plain = abs<float>(a / b) < 0x1p22f;
+  if (__builtin_expect(any(~plain), 0)) return fmod_special(a, b);
+  const Vec<float> r =
+      narrow(fmod_exact(widen<0>(a), widen<0>(b)), fmod_exact(widen<1>(a), widen<1>(b)));
+  return with_sign<float>(abs<float>(r), a);
+}
+
+// ---- atan2 ----
+
+PYCORE_INLINE Vec<double> atan2(Vec<double> y, Vec<double> x) {
+  return map_pairs<double>(y, x, [](double a, double b) { return ::atan2(a, b); });
+}
+PYCORE_INLINE Vec<float> atan2(Vec<float> y, Vec<float> x) {
+  using T = float;
+  const Vec<T> ay = abs<T>(y), ax = abs<T>(x);
+  const Mask<T> steep = ay > ax;
+  const Vec<T> large = select<T>(steep, ay, ax), small = select<T>(steep, ax, ay);
+  Vec<T> ratio = small / large;
+  ratio = select<T>(large == T(0), Vec<T>{}, ratio);           // 0 / 0
+  ratio = select<T>(small == kInf<T>, splat<T>(T(1)), ratio);  // inf / inf
+  Vec<T> r = atan(ratio);
+  r = select<T>(steep, T(1.57079632679) - r, r);
+  // The sign bit counts: -0 is on the left.
+  const Mask<T> left = (as_int<T>(x) & kSignBit<T>) != 0;
+  r = select<T>(left, T(3.14159265359) - r, r);
+  r = with_sign<T>(r, y);
+  return select<T>((x != x) | (y != y), splat<T>(kNan<T>), r);
 }
 
 }  // namespace simd
