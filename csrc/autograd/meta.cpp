@@ -129,7 +129,7 @@ void check_inplace(const Tensor& t) {
              " is a view and is being modified inplace. This view is the output of a function that returns multiple "
              "views. Such functions do not allow the output views to be modified inplace. You should replace the "
              "inplace operation by an out-of-place one.");
-    PC_CHECK(!(is_leaf(base) && base.requires_grad()),
+    PC_CHECK(!is_leaf(base),
              "a view of a leaf Variable that requires grad is being used in an in-place operation.");
     return;
   }
