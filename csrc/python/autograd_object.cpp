@@ -9,6 +9,7 @@
 
 #include "autograd/engine.h"
 #include "autograd/meta.h"
+#include "core/warn.h"
 #include "ops/ops.h"
 #include "python/parser.h"
 
@@ -252,6 +253,12 @@ void warn_about(const std::string& node, const std::string& trace) {
   if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw py::error_already_set();
 }
 
+// Operators' own warnings (core/warn.h).
+void show_warning(const std::string& text) {
+  py::gil_scoped_acquire gil;
+  if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw py::error_already_set();
+}
+
 void interrupt() {
   py::gil_scoped_acquire gil;
   if (PyErr_CheckSignals() < 0) throw py::error_already_set();
@@ -281,6 +288,7 @@ PyObject* wrap_node(const Ref<Node>& node) {
 }
 
 void init_autograd(py::module_& m) {
+  g_warning_handler = show_warning;
   capture_forward_trace = forward_trace;
   warn_anomaly = warn_about;
   check_interrupt = interrupt;
