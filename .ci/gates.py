@@ -18,35 +18,34 @@ HEAVY = ("numpy", "typing_extensions", "inspect", "ast", "asyncio", "multiproces
 _PROBE = """
 import sys, time
 before = set(sys.modules)
-start = time.perf_counter()
+start, cpu_start = time.perf_counter(), time.process_time()
 {statement}
-seconds = time.perf_counter() - start
+cpu, wall = time.process_time() - cpu_start, time.perf_counter() - start
 try:
     resident = int(open("/proc/self/statm").read().split()[1]) * {page}
 except OSError:
     resident = 0
-print(seconds, resident, *sorted(set(sys.modules) - before))
+print(cpu, wall, resident, *sorted(set(sys.modules) - before))
 """
 
 
-def run(statement: str) -> tuple[float, int, list[str]]:
-    """Seconds of a statement in a fresh interpreter, resident bytes after it, new modules."""
+def run(statement: str) -> tuple[float, float, int, list[str]]:
+    """CPU and wall seconds of a statement in a fresh interpreter, resident bytes, new modules."""
     probe = _PROBE.format(statement=statement, page=os.sysconf("SC_PAGE_SIZE"))
     output = subprocess.run(
         [sys.executable, "-c", probe], check=True, capture_output=True, text=True, cwd="/"
     ).stdout.split()
-    return float(output[0]), int(output[1]), output[2:]
+    return float(output[0]), float(output[1]), int(output[2]), output[3:]
 
 
-def import_cost(repeats: int = 15) -> tuple[float, int, list[str]]:
-    """Median seconds that `import pycore` adds, resident bytes after it, and its modules."""
-    run("import pycore")  # the first run writes byte code and fills the file cache
-    seconds, resident = [], []
-    for _ in range(repeats):
-        took, size, modules = run("import pycore")
-        seconds.append(took)
-        resident.append(size)
-    return statistics.median(seconds), int(statistics.median(resident)), modules
+def import_cost(repeats: int = 15) -> tuple[float, float, int, list[str]]:
+    """What `import pycore` adds: median CPU seconds, least wall seconds, median bytes; its modules.
+
+    CPU time is the measure, as other processes only ever lengthen the wall's.
+    """
+    run("import pycore")  # writes byte code and fills the file cache
+    cpu, wall, resident, modules = zip(*(run("import pycore") for _ in range(repeats)), strict=True)
+    return statistics.median(cpu), min(wall), int(statistics.median(resident)), modules[0]
 
 
 def main() -> int:
@@ -65,17 +64,12 @@ def main() -> int:
         names = zipfile.ZipFile(wheel).namelist()
         for needed in ("pycore/py.typed", "pycore/_C.pyi"):
             gate("wheel content", needed in names, needed)
-    seconds, resident, modules = import_cost()
-    gate(
-        "import time",
-        seconds <= IMPORT_SECONDS,
-        f"{seconds * 1e3:.1f} ms, limit {IMPORT_SECONDS * 1e3:.0f}",
-    )
-    gate(
-        "resident memory",
-        resident <= RESIDENT_BYTES,
-        f"{resident / 1e6:.1f} MB, limit {RESIDENT_BYTES / 1e6:.0f}",
-    )
+    cpu, wall, resident, modules = import_cost()
+    limit = f"limit {IMPORT_SECONDS * 1e3:.0f}"
+    times = f"{cpu * 1e3:.1f} ms of CPU time, {wall * 1e3:.1f} ms by the clock, {limit}"
+    gate("import time", cpu <= IMPORT_SECONDS, times)
+    memory = f"{resident / 1e6:.1f} MB, limit {RESIDENT_BYTES / 1e6:.0f}"
+    gate("resident memory", resident <= RESIDENT_BYTES, memory)
     heavy = [name for name in modules if name.split(".")[0] in HEAVY]
     gate("imported modules", not heavy, f"{len(modules)}; heavy: {', '.join(heavy) or 'none'}")
     return 1 if failures else 0
