@@ -1,13 +1,10 @@
-// Direct convolution, forward and backward, on the tiles of conv_tiles.h: no im2col matrix, only
-// one padded copy of an image where padding or a stride asks for it. 1x1 kernels are matrix
-// products. Must not know tensors. Tasks and partial sums depend on the problem, never on the
-// threads.
+// Convolution, forward and backward: sets up the geometry, packs the weights and chooses the form:
+// direct (conv_direct.h) or, for 1x1 kernels, a plain matrix product. There is never a whole matrix
+// of patches. Must not know tensors; nothing depends on the thread count.
 #include "kernels/conv.h"
 
-#include "kernels/conv_plan.h"
-#include "kernels/conv_tiles.h"
+#include "kernels/conv_weight.h"
 #include "kernels/gemm.h"
-#include "kernels/gemm_pack.h"
 
 namespace pycore::kernels::PYCORE_ISA {
 extern const GemmKernels gemm_kernels;
@@ -18,163 +15,10 @@ namespace pycore {
 namespace {
 namespace conv {
 
-using kernels::Context;
 using kernels::GemmArgs;
-using kernels::run_tasks;
-using kernels::Scratch;
-
-constexpr int64_t kTaskWork = 1 << 18;      // multiply-adds that are worth a task
-constexpr int64_t kBlockBytes = 256 << 10;  // of input that stays in L2 while all channels pass
-constexpr int64_t kMaxSegments = 48;        // of a block; divisible by most tile widths
 
 template <class T>
 constexpr DType kType = sizeof(T) == 4 ? DType::float32 : DType::float64;
-
-// One grid of outputs with its taps and packed weights [groups, panels, channels, taps, kMr].
-template <class T>
-struct Pass {
-  Grid grid;
-  int64_t tap_count;
-  const int64_t* taps;
-  const T* w;
-};
-
-// What forward and backward_input have in common: correlate `channels` prepared planes of every
-// item (an image's group) into `rows` planes of the output.
-template <class T>
-struct Job {
-  Prepared prepared;
-  const T* src;
-  int64_t items, groups, channels;
-  T* dst;
-  int64_t rows, plane;  // output channels of an item, elements of one
-  const T* bias;        // groups * rows, or null
-  int64_t passes;
-  const Pass<T>* pass;
-
-  int64_t panels() const { return ceil_div(rows, kMr); }
-  int64_t panel_rows() const { return ceil_div(rows, panels()); }
-  int64_t src_item() const { return channels * volume(prepared.size); }
-  int64_t work(const Pass<T>& p) const {
-    return volume(p.grid.size) * rows * channels * (p.tap_count + 1);
-  }
-  int64_t work() const {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < passes; ++i) sum += work(pass[i]);
-    return sum;
-  }
-  int64_t segments(const Pass<T>& p) const { return p.grid.segments(kLanes<T>); }
-  // Segments that one task handles at a time.
-  int64_t block() const {
-    const int64_t fit =
-        kBlockBytes / static_cast<int64_t>(sizeof(simd::Vec<T>)) / max_of(1, channels);
-    return min_of(kMaxSegments, max_of(8, fit));
-  }
-  // Whether the tiles may read the source in place: short rows read past their end.
-  bool in_place(int64_t item) const {
-    if (!prepared.is_source()) return false;
-    int64_t reach = 0;
-    for (int64_t i = 0; i < passes; ++i) {
-      const Grid& g = pass[i].grid;
-      if (volume(g.size) == 0 || pass[i].tap_count == 0) continue;
-      int64_t tap = 0;
-      for (int64_t t = 0; t < pass[i].tap_count; ++t) tap = max_of(tap, pass[i].taps[t]);
-      reach = max_of(reach, g.segment(segments(pass[i]) - 1, kLanes<T>).in + tap +
-                                (channels - 1) * volume(prepared.size) + kLanes<T>);
-    }
-    return item * src_item() + reach <= items * src_item();
-  }
-};
-
-// Output blocks [first, last) of `blocks`, channel panels [panel0, panel1) of one item.
-template <class T>
-void run_blocks(const Job<T>& job, const Pass<T>& pass, int64_t item, const T* x, int64_t blocks,
-                int64_t first, int64_t last, int64_t panel0, int64_t panel1) {
-  const int64_t total = job.segments(pass), group = item % job.groups;
-  const int64_t panel_size = job.channels * pass.tap_count * kMr, per = job.panel_rows();
-  Segment segments[kMaxSegments];
-  for (int64_t block = first; block < last; ++block) {
-    const int64_t s0 = block * total / blocks;
-    const int count = static_cast<int>((block + 1) * total / blocks - s0);
-    for (int s = 0; s < count; ++s) segments[s] = pass.grid.segment(s0 + s, kLanes<T>);
-    for (int64_t p = panel0; p < panel1; ++p) {
-      const int64_t row = p * per;
-      if (row >= job.rows) break;
-      const Correlation<T> q{x,
-                             job.channels,
-                             job.prepared.plane(),
-                             pass.taps,
-                             pass.tap_count,
-                             pass.w + (group * job.panels() + p) * panel_size,
-                             job.bias ? job.bias + group * job.rows + row : nullptr,
-                             job.dst + (item * job.rows + row) * job.plane,
-                             job.plane,
-                             pass.grid.out_step[2]};
-      const CorrelateFn<T> tile = correlate_of<T>(min_of(per, job.rows - row));
-      for (int s = 0; s < count; s += tile.vectors) {
-        tile.run(q, segments + s, static_cast<int>(min_of(tile.vectors, count - s)));
-      }
-    }
-  }
-}
-
-template <class T>
-void run_job(const Context& ctx, const Job<T>& job) {
-  const int64_t source = volume(job.prepared.size), plane = job.prepared.plane();
-  const int64_t work = max_of(1, job.work());
-  const auto blocks_of = [&](const Pass<T>& p) { return ceil_div(job.segments(p), job.block()); };
-  if (job.items >= 8 || job.items * work < 4 * kTaskWork) {  // whole items per task
-    const int64_t per_task = max_of(1, kTaskWork / work);
-    run_tasks(ctx, ceil_div(job.items, per_task), [&](int64_t t) {
-      const int64_t end = min_of(job.items, (t + 1) * per_task);
-      const bool copies = !job.in_place(end - 1);
-      const Scratch<T> scratch(ctx, copies ? job.channels * plane + kLanes<T> : 0);
-      if (copies) job.prepared.clear(scratch.get(), job.channels);
-      for (int64_t item = t * per_task; item < end; ++item) {
-        const T* x = job.src + item * job.src_item();
-        if (copies && !job.in_place(item)) {
-          for (int64_t c = 0; c < job.channels; ++c) {
-            job.prepared.copy(x + c * source, scratch.get() + c * plane);
-          }
-          x = scratch.get();
-        }
-        for (int64_t p = 0; p < job.passes; ++p) {
-          const int64_t blocks = blocks_of(job.pass[p]);
-          run_blocks(job, job.pass[p], item, x, blocks, 0, blocks, 0, job.panels());
-        }
-      }
-    });
-    return;
-  }
-  const bool copies = !job.in_place(job.items - 1);
-  const Scratch<T> scratch(ctx, copies ? job.channels * plane + kLanes<T> : 0);
-  if (copies) job.prepared.clear(scratch.get(), job.channels);
-  for (int64_t item = 0; item < job.items; ++item) {  // few and large: share each item out
-    const T* x = job.src + item * job.src_item();
-    if (!job.in_place(item)) {
-      const int64_t per_task = max_of(1, (kTaskWork / 4) / plane);
-      run_tasks(ctx, ceil_div(job.channels, per_task), [&](int64_t t) {
-        for (int64_t c = t * per_task; c < min_of(job.channels, (t + 1) * per_task); ++c) {
-          job.prepared.copy(x + c * source, scratch.get() + c * plane);
-        }
-      });
-      x = scratch.get();
-    }
-    for (int64_t p = 0; p < job.passes; ++p) {
-      const Pass<T>& pass = job.pass[p];
-      const int64_t blocks = blocks_of(pass);
-      if (blocks == 0) continue;
-      const int64_t want = max_of(1, job.work(pass) / kTaskWork);
-      const int64_t parts = min_of(job.panels(), ceil_div(min_of(want, 16), blocks));
-      const int64_t tasks = min_of(blocks, want);
-      run_tasks(ctx, tasks * parts, [&](int64_t t) {
-        const int64_t b = t / parts, part = t % parts;
-        run_blocks(job, pass, item, x, blocks, b * blocks / tasks, (b + 1) * blocks / tasks,
-                   part * job.panels() / parts, (part + 1) * job.panels() / parts);
-      });
-    }
-  }
-}
 
 inline bool is_pointwise(const ConvArgs& g) {
   for (int d = 0; d < 3; ++d) {
@@ -245,9 +89,13 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
                                static_cast<int>(min_of(left, per)), k, packed.get() + i * k * kMr);
     }
   });
-  const Pass<T> pass{output_grid(g, prepared), tap_count, taps.get(), packed.get()};
+  const Grid grid = output_grid(g, prepared);
+  const int64_t count = grid.segments(kLanes<T>);
+  const Scratch<Segment> segments(ctx, count);
+  for (int64_t i = 0; i < count; ++i) segments.get()[i] = grid.segment(i, kLanes<T>);
+  const Pass<T> pass{grid, tap_count, taps.get(), packed.get(), segments.get(), count};
   job.pass = &pass;
-  run_job(ctx, job);
+  run_direct(ctx, job);
 }
 
 template <class T>
@@ -279,26 +127,34 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
   // For every tap exactly one residue per dimension fits: the residues share these lists.
   const Scratch<int64_t> taps(ctx, tap_count), places(ctx, tap_count);
   const Scratch<Pass<T>> pass_list(ctx, count);
+  const auto residue = [&](int64_t i) {
+    return Residue{
+        {i / (g.stride[1] * g.stride[2]), i / g.stride[2] % g.stride[1], i % g.stride[2]}};
+  };
+  int64_t all_segments = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    all_segments += residue_grid(g, prepared, residue(i)).segments(kLanes<T>);
+  }
+  const Scratch<Segment> segments(ctx, all_segments);
+  Segment* next_segment = segments.get();
   const int64_t panel_taps = channels * kMr;
   const Scratch<T> packed(ctx, tap_count * g.groups * panels * panel_taps);
   T* next = packed.get();
   int64_t* next_taps = taps.get();
   for (int64_t i = 0; i < count; ++i) {
-    const Residue r{
-        {i / (g.stride[1] * g.stride[2]), i / g.stride[2] % g.stride[1], i % g.stride[2]}};
+    const Residue r = residue(i);
     const int64_t n = residue_taps(g, prepared, r, next_taps, places.get());
     const Grid grid = residue_grid(g, prepared, r);
     if (volume(grid.size) == 0) continue;
-    const int64_t work = max_of(1, channels * n * kMr);
-    const int64_t per_task = max_of(1, kTaskWork / 4 / work);
-    run_tasks(ctx, ceil_div(g.groups * panels, per_task), [&](int64_t t) {
-      for (int64_t j = t * per_task; j < min_of(g.groups * panels, (t + 1) * per_task); ++j) {
-        const int64_t row = j % panels * per, left = rows - row;
-        if (left <= 0) continue;
-        const int here = static_cast<int>(min_of(left, per));
-        for (int64_t c = 0; c < channels; ++c) {
-          const T* from = w + ((j / panels * channels + c) * rows + row) * tap_count;
-          T* to = next + (j * channels + c) * n * kMr;
+    // Channel by channel, so that the weight is read from front to back.
+    const int64_t per_task = max_of(1, kTaskWork / 4 / max_of(1, rows * n));
+    run_tasks(ctx, ceil_div(g.out_channels, per_task), [&](int64_t t) {
+      for (int64_t j = t * per_task; j < min_of(g.out_channels, (t + 1) * per_task); ++j) {
+        const int64_t group = j / channels, c = j % channels;
+        for (int64_t p = 0; p < panels && p * per < rows; ++p) {
+          const T* from = w + (j * rows + p * per) * tap_count;
+          T* to = next + ((group * panels + p) * channels + c) * n * kMr;
+          const int here = static_cast<int>(min_of(rows - p * per, per));
           if (n == tap_count) {
             gemm::pack_panel<T, kMr>(from, tap_count, 1, here, n, to);
           } else {
@@ -311,72 +167,18 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
         }
       }
     });
-    pass_list.get()[job.passes++] = {grid, n, next_taps, next};
+    const int64_t segment_count = grid.segments(kLanes<T>);
+    for (int64_t s = 0; s < segment_count; ++s) {
+      next_segment[s] = grid.segment(s, kLanes<T>);
+    }
+    pass_list.get()[job.passes++] = {grid, n, next_taps, next, next_segment, segment_count};
+    next_segment += segment_count;
     next += n * g.groups * panels * panel_taps;
     next_taps += n;
   }
   job.pass = pass_list.get();
-  run_job(ctx, job);
+  run_direct(ctx, job);
 }
-
-// grad_bias[c] = the sum of grad_y over images and positions, in a fixed order.
-template <class T>
-void bias_gradient(const Context& ctx, const ConvArgs& g, const T* gy, T* out) {
-  constexpr int L = kLanes<T>;
-  const int64_t plane = volume(g.out);
-  const int64_t per_task = max_of(1, kTaskWork / max_of(1, plane * g.batch));
-  run_tasks(ctx, ceil_div(g.out_channels, per_task), [&](int64_t t) {
-    for (int64_t c = t * per_task; c < min_of(g.out_channels, (t + 1) * per_task); ++c) {
-      Vec<T> sum[L] = {};
-      for (int64_t b = 0; b < g.batch; ++b) {
-        const T* p = gy + (b * g.out_channels + c) * plane;
-        int64_t i = 0;
-        for (; i + 2 * L <= plane; i += 2 * L) {
-          sum[0] += load(p + i);
-          sum[1] += load(p + i + L);
-        }
-        for (; i < plane; i += L) {
-          const int64_t n = min_of(L, plane - i);
-          sum[0] += n == L ? load(p + i) : load_partial(p + i, static_cast<int>(n));
-        }
-      }
-      sum[0] += sum[1];
-      sum[1] = Vec<T>{};
-      out[c] = sum_each<T>(sum)[0];
-    }
-  });
-}
-
-// The weight gradient of some images into dw[out_channels of the group, k] (added to it): tiles
-// [first, last) of the grid of row tiles x tap tiles.
-template <class T>
-struct WeightTiles {
-  int64_t rows, k;
-  const int64_t* offsets;  // k offsets in the prepared image
-  TapSums<T> sums;
-
-  int64_t row_tiles() const { return ceil_div(rows, kGradRows); }
-  int64_t tap_tiles() const { return ceil_div(k, kGradTaps); }
-  int64_t count() const { return row_tiles() * tap_tiles(); }
-
-  void run(int64_t first, int64_t last, T* dw) const {
-    const int64_t per = ceil_div(rows, row_tiles());
-    for (int64_t t = first; t < last; ++t) {
-      const int64_t row = t / tap_tiles() * per, tap = t % tap_tiles() * kGradTaps;
-      const int64_t here = min_of(per, rows - row), taps = min_of(kGradTaps, k - tap);
-      if (here <= 0) continue;
-      int64_t off[kGradTaps];
-      for (int v = 0; v < kGradTaps; ++v) off[v] = offsets[tap + (v < taps ? v : 0)];
-      TapSums<T> q = sums;
-      q.gy += row * q.plane;
-      T out[kGradRows * kGradTaps];
-      tap_sums_of<T>(here)(q, off, out);
-      for (int64_t i = 0; i < here; ++i) {
-        for (int64_t v = 0; v < taps; ++v) dw[(row + i) * k + tap + v] += out[i * kGradTaps + v];
-      }
-    }
-  }
-};
 
 template <class T>
 void pointwise_weight(const Context& ctx, const ConvArgs& g, const T* x, const T* gy, T* dw) {
@@ -403,103 +205,16 @@ void backward_weight(const Context& ctx, const ConvArgs& g, const void* input, c
   T* dw = static_cast<T*>(grad_weight);
   if (grad_bias) bias_gradient<T>(ctx, g, gy, static_cast<T*>(grad_bias));
   if (!dw) return;
-  const int64_t channels = g.in_channels / g.groups, rows = g.out_channels / g.groups;
-  const int64_t tap_count = volume(g.kernel), k = channels * tap_count;
-  const int64_t size = g.out_channels * k, out_plane = volume(g.out);
-  if (g.batch == 0 || out_plane == 0) {
-    memset(dw, 0, sizeof(T) * static_cast<size_t>(size));
-    return;
-  }
-  if (is_pointwise(g)) {
+  const int64_t rows = g.out_channels / g.groups;
+  const int64_t k = g.in_channels / g.groups * volume(g.kernel);
+  if (g.batch == 0 || volume(g.out) == 0) {
+    memset(dw, 0, sizeof(T) * static_cast<size_t>(g.out_channels * k));
+  } else if (is_pointwise(g)) {
     pointwise_weight<T>(ctx, g, x, gy, dw);
-    return;
-  }
-  const Prepared prepared = prepared_input(g);
-  const Grid grid = output_grid(g, prepared);
-  const int64_t source = volume(g.in), plane = prepared.plane();
-  const bool copies = !prepared.is_source();
-  const int64_t image = g.in_channels * plane;  // of a prepared image
-  const Scratch<int64_t> lists(ctx, tap_count + k + grid.rows());
-  int64_t *taps = lists.get(), *offsets = taps + tap_count, *lines = offsets + k;
-  input_taps(g, prepared, taps);
-  for (int64_t i = 0; i < k; ++i) offsets[i] = i / tap_count * plane + taps[i % tap_count];
-  for (int64_t l = 0; l < grid.rows(); ++l) {
-    lines[l] = grid.in_at(l / grid.size[1], l % grid.size[1]);
-  }
-
-  // Images [first, first + count) are prepared at xp.
-  const auto tiles_of = [&](const T* xp, int64_t first, int64_t count, int64_t group) {
-    return WeightTiles<T>{rows,
-                          k,
-                          offsets,
-                          {count, g.out_channels * out_plane, image, grid.rows(), g.out[2],
-                           g.out[2], lines, gy + (first * g.groups + group) * rows * out_plane,
-                           out_plane, xp + group * channels * plane}};
-  };
-  const int64_t image_bytes =
-      static_cast<int64_t>(sizeof(T)) * (image + g.out_channels * out_plane);
-  const int64_t images = max_of(1, min_of(g.batch, 16 * kBlockBytes / image_bytes));
-  const int64_t work = size * out_plane * g.batch;
-
-  const int64_t chunks = min_of(min_of(g.batch, 8), max_of(1, work / kTaskWork));
-  if (chunks >= 4 && size * chunks <= (int64_t{1} << 20)) {
-    // Chunks of images, each with its own sum; then the sums in order.
-    const Scratch<T> partial(ctx, size * chunks);
-    run_tasks(ctx, chunks, [&](int64_t t) {
-      T* sum = partial.get() + t * size;
-      memset(sum, 0, sizeof(T) * static_cast<size_t>(size));
-      const int64_t begin = t * g.batch / chunks, end = (t + 1) * g.batch / chunks;
-      const Scratch<T> scratch(ctx, copies ? images * image : 0);
-      if (copies) prepared.clear(scratch.get(), images * g.in_channels);
-      for (int64_t b = begin; b < end; b += images) {
-        const int64_t count = min_of(images, end - b);
-        const T* xp = x + b * image;
-        if (copies) {
-          for (int64_t c = 0; c < count * g.in_channels; ++c) {
-            prepared.copy(x + (b * g.in_channels + c) * source, scratch.get() + c * plane);
-          }
-          xp = scratch.get();
-        }
-        for (int64_t group = 0; group < g.groups; ++group) {
-          const WeightTiles<T> tiles = tiles_of(xp, b, count, group);
-          tiles.run(0, tiles.count(), sum + group * rows * k);
-        }
-      }
-    });
-    for (int64_t i = 0; i < size; ++i) {
-      T sum = partial.get()[i];
-      for (int64_t t = 1; t < chunks; ++t) sum += partial.get()[t * size + i];
-      dw[i] = sum;
-    }
-    return;
-  }
-  memset(dw, 0, sizeof(T) * static_cast<size_t>(size));
-  const Scratch<T> scratch(ctx, copies ? images * image : 0);
-  if (copies) prepared.clear(scratch.get(), images * g.in_channels);
-  for (int64_t b = 0; b < g.batch; b += images) {
-    const int64_t count = min_of(images, g.batch - b);
-    const T* xp = x + b * image;
-    if (copies) {
-      const int64_t planes = count * g.in_channels;
-      const int64_t per_task = max_of(1, kTaskWork / 4 / plane);
-      run_tasks(ctx, ceil_div(planes, per_task), [&](int64_t t) {
-        for (int64_t c = t * per_task; c < min_of(planes, (t + 1) * per_task); ++c) {
-          prepared.copy(x + (b * g.in_channels + c) * source, scratch.get() + c * plane);
-        }
-      });
-      xp = scratch.get();
-    }
-    const int64_t each = tiles_of(xp, b, count, 0).count(), total = each * g.groups;
-    const int64_t tasks =
-        min_of(total, min_of(32, max_of(1, size * out_plane * count / kTaskWork)));
-    run_tasks(ctx, tasks, [&](int64_t t) {
-      const int64_t begin = t * total / tasks, end = (t + 1) * total / tasks;
-      for (int64_t group = begin / each; group * each < end; ++group) {
-        tiles_of(xp, b, count, group)
-            .run(max_of(begin - group * each, 0), min_of(end - group * each, each),
-                 dw + group * rows * k);
-      }
-    });
+  } else if (rows >= 3 * kMr && k >= 4 * kNr<T>) {
+    weight_by_product<T>(ctx, g, x, gy, dw);
+  } else {
+    weight_by_sums<T>(ctx, g, x, gy, dw);
   }
 }
 

@@ -13,51 +13,53 @@ PYCORE_INLINE void store_first(T* p, Vec<T> v) {
   memcpy(p, &v, sizeof(T) * N);
 }
 
+// dst[p * W + i] = row(i)[p] for i < count <= W, 0 <= p < k: every lane comes from a contiguous
+// run, wherever that is. Lanes beyond count become 0. Transposes square blocks in registers.
+template <class T, int W, class Row>
+void pack_rows(const Row& row, int count, int64_t k, T* dst) {
+  constexpr int L = kLanes<T>;
+#pragma GCC unroll 16
+  for (int g = 0; g < W; g += L) {
+    constexpr int kTail = W % L == 0 ? L : W % L;
+    const int rows = count - g < L ? (count - g > 0 ? count - g : 0) : L;
+    for (int64_t p = 0; p < k; p += L) {
+      const int n = k - p < L ? static_cast<int>(k - p) : L;
+      Vec<T> block[L];
+#pragma GCC unroll 16
+      for (int i = 0; i < L; ++i) {
+        block[i] = i >= rows ? Vec<T>{}
+                   : n == L  ? load(row(g + i) + p)
+                             : load_partial(row(g + i) + p, n);
+      }
+      transpose<T>(block);
+      T* d = dst + p * W + g;
+      const auto put = [&](int j) {
+        if (g + L <= W) {
+          store(d + j * W, block[j]);
+        } else {
+          store_first<T, kTail>(d + j * W, block[j]);
+        }
+      };
+      if (n == L) {
+#pragma GCC unroll 16
+        for (int j = 0; j < L; ++j) put(j);
+      } else {
+        for (int j = 0; j < n; ++j) put(j);
+      }
+    }
+  }
+}
+
 // One panel: dst[p * W + i] = src[i * is + p * ps] for i < count <= W, 0 <= p < k. Lanes beyond
 // count become 0. For A, i runs along rows and W is kMr; for B along columns and W is kNr.
 template <class T, int W>
 void pack_panel(const T* src, int64_t is, int64_t ps, int count, int64_t k, T* dst) {
-  constexpr int L = kLanes<T>;
   if (is == 1 && count == W) {
     for (int64_t p = 0; p < k; ++p) memcpy(dst + p * W, src + p * ps, sizeof(T) * W);
     return;
   }
-  if (ps == 1 && k >= L / 2) {  // transposes square blocks in registers
-#pragma GCC unroll 16
-    for (int g = 0; g < W; g += L) {
-      constexpr int kTail = W % L == 0 ? L : W % L;
-      const int rows = count - g < L ? (count - g > 0 ? count - g : 0) : L;
-      for (int64_t p = 0; p < k; p += L) {
-        const int n = k - p < L ? static_cast<int>(k - p) : L;
-        Vec<T> block[L];
-#pragma GCC unroll 16
-        for (int i = 0; i < L; ++i) {
-          block[i] = i >= rows ? Vec<T>{}
-                     : n == L  ? load(src + (g + i) * is + p)
-                               : load_partial(src + (g + i) * is + p, n);
-        }
-        transpose<T>(block);
-        T* d = dst + p * W + g;
-        if (n == L) {
-#pragma GCC unroll 16
-          for (int j = 0; j < L; ++j) {
-            if (g + L <= W) {
-              store(d + j * W, block[j]);
-            } else {
-              store_first<T, kTail>(d + j * W, block[j]);
-            }
-          }
-        } else {
-          for (int j = 0; j < n; ++j) {
-            if (g + L <= W) {
-              store(d + j * W, block[j]);
-            } else {
-              store_first<T, kTail>(d + j * W, block[j]);
-            }
-          }
-        }
-      }
-    }
+  if (ps == 1 && 3 * k >= kLanes<T>) {
+    pack_rows<T, W>([=](int i) { return src + i * is; }, count, k, dst);
     return;
   }
   if (is == 1) {

@@ -38,7 +38,7 @@ struct Epilogue {
   bool accumulate = false;
   bool relu = false;
 
-  bool plain() const { return !bias_row && !accumulate && !relu; }
+  bool plain() const { return !bias_row && !relu; }
   Epilogue at(int64_t i, int64_t j) const {
     return {bias_row ? bias_row + i : nullptr, bias_col ? bias_col + j : nullptr, accumulate, relu};
   }
@@ -109,8 +109,16 @@ void tile(int64_t k, const T* a, int64_t ars, int64_t acs, const T* b, int64_t b
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) {
       const Vec<T> bias = e.bias_col ? load(e.bias_col + v * L) : Vec<T>{};
+      if (e.accumulate) {
 #pragma GCC unroll 16
-      for (int i = 0; i < R; ++i) store(c + i * crs + v * L, acc[i][v] + bias);
+        for (int i = 0; i < R; ++i) {
+          T* to = c + i * crs + v * L;
+          store(to, acc[i][v] + bias + load(to));
+        }
+      } else {
+#pragma GCC unroll 16
+        for (int i = 0; i < R; ++i) store(c + i * crs + v * L, acc[i][v] + bias);
+      }
     }
     return;
   }
