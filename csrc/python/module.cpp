@@ -11,7 +11,9 @@
 #include "python/autograd_object.h"
 #include "python/data.h"
 #include "python/dtype_object.h"
+#include "python/module_type.h"
 #include "python/op_function.h"
+#include "python/optim.h"
 #include "python/tensor_object.h"
 
 namespace py = pybind11;
@@ -141,6 +143,8 @@ PYBIND11_MODULE(_C, m) {
   python::init_operators(m);
   python::init_autograd(m);
   python::init_data(m);
+  python::init_optim(m);
+  python::init_module_type(m);
   init_generator(m);
   init_runtime(m);
 }

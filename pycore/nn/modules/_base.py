@@ -1,7 +1,7 @@
 """Attribute access and the call of a module: the part that runs on every use.
 
 Knows parameters, buffers and child tables; must not know hooks, state dicts or traversal. It is
-kept apart because a C base class of the same shape can take its place.
+completed by `_C._ModuleBase`, which looks attributes up in the tables and calls `forward`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _typename(value: Any) -> str:
     return cls.__qualname__ if module in ("builtins", None) else f"{module}.{cls.__qualname__}"
 
 
-class ModuleBase:
+class ModuleBase(_C._ModuleBase):
     """Stores parameters, buffers and children in tables of their own, and calls `forward`."""
 
     # Any registered hook sets this on its instance, any global hook on the class; a module
@@ -36,24 +36,6 @@ class ModuleBase:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Any]
     _non_persistent_buffers_set: set[str]
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            if self._has_hooks:
-                return self._call_hooked(args, kwargs)  # type: ignore[attr-defined]
-            return self.forward(*args, **kwargs)  # type: ignore[attr-defined]
-        except Exception as error:
-            _note_place(error, self)
-            raise
-
-    def __getattr__(self, name: str) -> Any:
-        # Reached only when the ordinary look-up has failed.
-        fields = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
-            entries = fields.get(table)
-            if entries is not None and name in entries:
-                return entries[name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
         fields = self.__dict__
@@ -163,3 +145,6 @@ def _note_place(error: BaseException, module: Any) -> None:
         error.__notes__[-1] = f"{_PLACE}{path} {text}".rstrip()
     except Exception:  # an odd exception class or repr must not hide the error itself
         return
+
+
+_C._set_module_error_note(_note_place)

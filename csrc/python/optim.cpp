@@ -1,0 +1,195 @@
+// One call per optimizer step: walks the Python lists of a parameter group and runs the fused kernels. Schedules, groups
+// and state dictionaries are Python's business.
+#include "python/optim.h"
+
+#include "autograd/meta.h"
+#include "core/parallel.h"
+#include "ops/ops.h"
+#include "python/parser.h"
+
+namespace pycore::python {
+namespace {
+
+constexpr int64_t kGrain = 16384;  // elements per task
+
+double number(PyObject* o, const char* what) {
+  Value v;
+  if (is_tensor(o)) {
+    const Tensor& t = unwrap(o);
+    PC_CHECK(t.numel() == 1, what, " must be a number or a tensor with one element, got shape ", t.sizes());
+    return read_scalar(t->data, t.dtype()).to_double();
+  }
+  PC_CHECK_TYPE(number_value(o, v), what, " must be a number, got ", Py_TYPE(o)->tp_name);
+  return v.as_scalar().to_double();
+}
+
+PyObject* list_item(PyObject* list, Py_ssize_t i) { return PyList_GET_ITEM(list, i); }
+
+void check_lists(PyObject* const* lists, int count) {
+  for (int k = 0; k < count; ++k) {
+    PC_CHECK_TYPE(PyList_Check(lists[k]), "optimizer step: expected lists of tensors, got ", Py_TYPE(lists[k])->tp_name);
+    PC_CHECK_VALUE(PyList_GET_SIZE(lists[k]) == PyList_GET_SIZE(lists[0]), "optimizer step: lists of different lengths");
+  }
+}
+
+// A parameter with a gradient, in the form that the kernels take: contiguous, float32 or float64. Others are worked on as
+// copies and written back.
+class Target {
+ public:
+  explicit Target(PyObject* o) {
+    PC_CHECK_TYPE(is_tensor(o), "optimizer step: parameters must be tensors, got ", Py_TYPE(o)->tp_name);
+    param_ = unwrap(o);
+    const Tensor& g = grad(param_);
+    if (!g.defined()) return;
+    dtype = compute_dtype(param_.dtype());
+    PC_CHECK(pycore::is_floating(dtype), "optimizer step: parameters must be floating, got ", param_.dtype());
+    work = fit(param_);
+    gradient = fit(g);
+    active = true;
+  }
+  // The same for a piece of state; made with `fill` zeros if missing. True if it was made.
+  bool state(PyObject* list, Py_ssize_t i, Tensor& out) {
+    PyObject* o = list_item(list, i);
+    bool missing = o == Py_None;
+    if (missing) {
+      Tensor made = zeros(param_.sizes(), param_.dtype());
+      PyList_SetItem(list, i, wrap(made));
+      o = list_item(list, i);
+    }
+    PC_CHECK_TYPE(is_tensor(o), "optimizer step: state must be tensors, got ", Py_TYPE(o)->tp_name);
+    const Tensor& s = unwrap(o);
+    PC_CHECK(s.sizes() == param_.sizes(), "optimizer step: state of shape ", s.sizes(), " for a parameter of shape ", param_.sizes());
+    out = fit(s);
+    if (!out.is(s)) write_back_.push_back({s, out});
+    return missing;
+  }
+  void finish() {
+    param_.bump_version();
+    if (!work.is(param_)) copy_data(param_, work);
+    for (auto& [to, from] : write_back_) copy_data(to, from);
+  }
+
+  bool active = false;
+  DType dtype = DType::float32;
+  Tensor work, gradient;
+
+ private:
+  Tensor fit(const Tensor& t) const {
+    if (t.dtype() == dtype && t.is_contiguous()) return t;
+    Tensor c = empty(t.sizes(), dtype);
+    copy_data(c, t);
+    return c;
+  }
+  Tensor param_;
+  std::vector<std::pair<Tensor, Tensor>> write_back_;
+};
+
+// params, momentum_buffers, lr, momentum, dampening, weight_decay, nesterov, maximize -> whether state was made
+PyObject* sgd(PyObject*, PyObject* const* a, Py_ssize_t n) {
+  PC_PYTHON_TRY
+  PC_CHECK_TYPE(n == 8, "_optim.sgd: expected 8 arguments, got ", n);
+  check_lists(a, 2);
+  kernels::SgdStep step{number(a[2], "lr"), number(a[3], "momentum"), number(a[4], "dampening"), number(a[5], "weight_decay"),
+                        PyObject_IsTrue(a[6]) == 1, PyObject_IsTrue(a[7]) == 1, false};
+  bool made = false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(a[0]); ++i) {
+    Target p(list_item(a[0], i));
+    if (!p.active) continue;
+    Tensor buffer;
+    kernels::SgdStep s = step;
+    if (step.momentum != 0) {
+      s.first = p.state(a[1], i, buffer);
+      made |= s.first;
+    }
+    auto kernel = kernels_now().optim->sgd[static_cast<int>(p.dtype)];
+    int64_t item = item_size(p.dtype);
+    parallel_for(p.work.numel(), kGrain, [&](int64_t begin, int64_t end) {
+      kernel(p.work->data + begin * item, p.gradient->data + begin * item, buffer.defined() ? buffer->data + begin * item : nullptr,
+             end - begin, s);
+    });
+    p.finish();
+  }
+  return PyBool_FromLong(made);
+  PC_PYTHON_CATCH(nullptr)
+}
+
+// params, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, lr, beta1, beta2, weight_decay, eps, amsgrad, maximize, decoupled
+PyObject* adam(PyObject*, PyObject* const* a, Py_ssize_t n) {
+  PC_PYTHON_TRY
+  PC_CHECK_TYPE(n == 13, "_optim.adam: expected 13 arguments, got ", n);
+  check_lists(a, 5);
+  kernels::AdamStep step{number(a[5], "lr"), number(a[6], "beta1"), number(a[7], "beta2"), number(a[9], "eps"),
+                         number(a[8], "weight_decay"), 0, PyObject_IsTrue(a[12]) == 1, PyObject_IsTrue(a[11]) == 1};
+  bool amsgrad = PyObject_IsTrue(a[10]) == 1, made = false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(a[0]); ++i) {
+    Target p(list_item(a[0], i));
+    if (!p.active) continue;
+    Tensor m, v, highest;
+    made |= p.state(a[1], i, m);
+    made |= p.state(a[2], i, v);
+    if (amsgrad) made |= p.state(a[3], i, highest);
+    if (list_item(a[4], i) == Py_None) {
+      PyList_SetItem(a[4], i, wrap(zeros({}, DType::float32)));
+      made = true;
+    }
+    PyObject* counter = list_item(a[4], i);
+    PC_CHECK_TYPE(is_tensor(counter) && unwrap(counter).numel() == 1, "optimizer step: 'step' must be a tensor with one element");
+    const Tensor& count = unwrap(counter);
+    kernels::AdamStep s = step;
+    s.step = read_scalar(count->data, count.dtype()).to_int() + 1;
+    scalar_bytes(Scalar(s.step), count.dtype(), count->data);
+    count.bump_version();
+    auto kernel = kernels_now().optim->adam[static_cast<int>(p.dtype)];
+    int64_t item = item_size(p.dtype);
+    parallel_for(p.work.numel(), kGrain, [&](int64_t begin, int64_t end) {
+      int64_t at = begin * item;
+      kernel(p.work->data + at, p.gradient->data + at, m->data + at, v->data + at, amsgrad ? highest->data + at : nullptr, end - begin, s);
+    });
+    p.finish();
+  }
+  return PyBool_FromLong(made);
+  PC_PYTHON_CATCH(nullptr)
+}
+
+// params, set_to_none
+PyObject* zero_grad(PyObject*, PyObject* const* a, Py_ssize_t n) {
+  PC_PYTHON_TRY
+  PC_CHECK_TYPE(n == 2 && PyList_Check(a[0]), "_optim.zero_grad: expected a list of parameters and a bool");
+  bool drop = PyObject_IsTrue(a[1]) == 1;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(a[0]); ++i) {
+    PyObject* o = list_item(a[0], i);
+    PC_CHECK_TYPE(is_tensor(o), "zero_grad: parameters must be tensors, got ", Py_TYPE(o)->tp_name);
+    AutogradMeta* meta = unwrap(o)->autograd;
+    if (!meta || !meta->grad.defined()) continue;
+    if (drop) {
+      meta->grad = Tensor();
+    } else {
+      if (grad_fn(meta->grad))
+        meta->grad = detach(meta->grad);
+      meta->grad.bump_version();
+      fill_data(meta->grad, 0);
+    }
+  }
+  Py_RETURN_NONE;
+  PC_PYTHON_CATCH(nullptr)
+}
+
+template <class F>
+PyCFunction fast(F f) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
+}
+PyMethodDef g_methods[] = {
+    {"sgd", fast(sgd), METH_FASTCALL, "One step of stochastic gradient descent for a parameter group."},
+    {"adam", fast(adam), METH_FASTCALL, "One step of Adam or AdamW for a parameter group."},
+    {"zero_grad", fast(zero_grad), METH_FASTCALL, "Drops or zeroes the gradients of a list of parameters."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace
+
+void init_optim(py::module_& m) {
+  py::module_ sub = m.def_submodule("_optim");
+  PyModule_AddFunctions(sub.ptr(), g_methods);
+}
+
+}  // namespace pycore::python
