@@ -292,8 +292,49 @@ def _untyped_storage(self: Tensor) -> Any:
     return UntypedStorage(self)
 
 
+# --- subclasses ------------------------------------------------------------------------------------
+
+
+def _as_class(result: Any, cls: type) -> Any:
+    if isinstance(result, Tensor):
+        return result if isinstance(result, cls) else result.as_subclass(cls)
+    if isinstance(result, (tuple, list)) and any(isinstance(x, Tensor) for x in result):
+        parts = [_as_class(x, cls) for x in result]
+        return type(result)(parts) if type(result) in (tuple, list) else type(result)(tuple(parts))
+    return result
+
+
+def _call_as_plain(
+    cls: type, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+) -> Any:
+    """Runs the operator on plain tensors and gives its results the class that asked."""
+    before = _C._set_subclasses_plain(True)
+    try:
+        result = func(*args, **(kwargs or {}))
+    finally:
+        _C._set_subclasses_plain(before)
+    return _as_class(result, cls)
+
+
+def _call_without_class(
+    cls: type, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+) -> Any:
+    """For classes whose operators give plain tensors."""
+    before = _C._set_subclasses_plain(True)
+    try:
+        return func(*args, **(kwargs or {}))
+    finally:
+        _C._set_subclasses_plain(before)
+
+
+_torch_function = classmethod(_call_as_plain)
+disabled_torch_function = classmethod(_call_without_class)
+_C._set_torch_function(_torch_function, disabled_torch_function)
+
+
 def _attach() -> None:
     methods = {
+        "__torch_function__": _torch_function,
         "__iter__": _iter,
         "__contains__": _contains,
         "__format__": _format,
@@ -319,7 +360,7 @@ def _attach() -> None:
         "names": property(lambda self: (None,) * self.dim()),
     }
     for name, value in methods.items():
-        if callable(value) and value.__name__.startswith("_") and not name.startswith("_"):
+        if not name.startswith("_") and getattr(value, "__name__", "").startswith("_"):
             value.__name__ = value.__qualname__ = name
         setattr(Tensor, name, value)
 

@@ -14,6 +14,7 @@
 #include "python/module_type.h"
 #include "python/op_function.h"
 #include "python/optim.h"
+#include "python/subclass.h"
 #include "python/tensor_object.h"
 
 namespace py = pybind11;
@@ -145,6 +146,7 @@ PYBIND11_MODULE(_C, m) {
   python::init_data(m);
   python::init_optim(m);
   python::init_module_type(m);
+  python::init_subclass(m);
   init_generator(m);
   init_runtime(m);
 }

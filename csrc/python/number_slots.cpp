@@ -1,5 +1,6 @@
 // Python's operators on tensors (a + b, a @ b, a < b, -a ...) as type slots that go straight to the operator.
 #include "python/op_function.h"
+#include "python/subclass.h"
 
 namespace pycore::python {
 namespace {
@@ -18,7 +19,30 @@ bool operand(PyObject* o, Value& v) {
   return number_value(o, v);
 }
 
+// The method of a type slot as Python sees it (Tensor.__add__), for __torch_function__.
+PyObject* slot_method(const char* name) {
+  return py::handle(reinterpret_cast<PyObject*>(tensor_type)).attr(name).ptr();
+}
+
+// Runs `plain()` under the rules for subclasses among the operands.
+template <class F>
+PyObject* with_subclasses(const Op& op, PyObject* const* args, Py_ssize_t n, const F& plain) {
+  SubclassCall subclass = find_subclass(args, n);
+  if (!subclass.result_type) [[likely]] return plain();
+  if (subclass.handler) return call_handler(subclass.handler, slot_method(op.name.c_str()), args, n, nullptr);
+  PyObject* r = plain();
+  return r == Py_NotImplemented ? r : adopt_result(r, subclass.result_type);
+}
+
+PyObject* run_plain(const Op& op, PyObject* a, PyObject* b);
 PyObject* run(const Op& op, PyObject* a, PyObject* b) {
+  PC_PYTHON_TRY
+  PyObject* args[] = {a, b};
+  return with_subclasses(op, args, 2, [&] { return run_plain(op, a, b); });
+  PC_PYTHON_CATCH(nullptr)
+}
+
+PyObject* run_plain(const Op& op, PyObject* a, PyObject* b) {
   PC_PYTHON_TRY
   Value args[Frame::kMaxParams];
   if (!operand(a, args[0]) || !operand(b, args[1])) Py_RETURN_NOTIMPLEMENTED;
@@ -38,7 +62,14 @@ PyObject* run_inplace(const Op& op, PyObject* a, PyObject* b) {
   return to_python(result, op);
   PC_PYTHON_CATCH(nullptr)
 }
+PyObject* run_unary_plain(const Op& op, PyObject* a);
 PyObject* run_unary(const Op& op, PyObject* a) {
+  PC_PYTHON_TRY
+  PyObject* args[] = {a};
+  return with_subclasses(op, args, 1, [&] { return run_unary_plain(op, a); });
+  PC_PYTHON_CATCH(nullptr)
+}
+PyObject* run_unary_plain(const Op& op, PyObject* a) {
   PC_PYTHON_TRY
   Value args[Frame::kMaxParams];
   operand(a, args[0]);

@@ -1,6 +1,8 @@
 // The callable behind every operator: vectorcall straight into the parser, bound like a method descriptor.
 #include "python/op_function.h"
 
+#include "python/subclass.h"
+
 #include <structmember.h>
 
 #include <map>
@@ -23,7 +25,27 @@ OpFunction* as_function(PyObject* o) { return reinterpret_cast<OpFunction*>(o); 
 
 PyObject* call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   OpFunction* f = as_function(callable);
-  return call_group(*f->group, f->kind, args, PyVectorcall_NARGS(nargsf), kwnames);
+  Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+  Py_ssize_t total = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+  SubclassCall subclass = find_subclass(args, total);
+  if (subclass.result_type) [[unlikely]] {
+    PC_PYTHON_TRY
+    if (subclass.handler) return call_handler(subclass.handler, callable, args, nargs, kwnames);
+    PyObject* r = call_group(*f->group, f->kind, args, nargs, kwnames);
+    return subclass.result_type && f->kind != CallKind::inplace ? adopt_result(r, subclass.result_type) : r;
+    PC_PYTHON_CATCH(nullptr)
+  }
+  PyObject* r = call_group(*f->group, f->kind, args, nargs, kwnames);
+  if (!r && PyErr_ExceptionMatches(PyExc_TypeError)) {
+    // Objects that are no tensors may still know what to do with a function.
+    if (PyTypeObject* handler = foreign_handler(args, nargs)) {
+      PyErr_Clear();
+      PC_PYTHON_TRY
+      return call_handler(handler, callable, args, nargs, kwnames);
+      PC_PYTHON_CATCH(nullptr)
+    }
+  }
+  return r;
 }
 
 PyObject* bind(PyObject* self, PyObject* instance, PyObject*) {

@@ -6,6 +6,7 @@ Knows the tensor type only; must not know modules.
 from __future__ import annotations
 
 from .. import _C
+from .._tensor import disabled_torch_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class Parameter(Tensor):
     Parameter containing:
     tensor([0., 0.], requires_grad=True)
     """
+
+    # Operators on parameters give plain tensors.
+    __torch_function__ = disabled_torch_function
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
         if data is None:
