@@ -20,7 +20,8 @@ void destroy_meta(TensorImpl* t) noexcept {
     for (auto& o : *m->grad_fn->output_hooks)
       if (o.retain_grad_of == t) o.retain_grad_of = nullptr;
   }
-  delete m;
+  m->~AutogradMeta();
+  deallocate(m, sizeof(AutogradMeta));
 }
 
 [[maybe_unused]] const bool g_installed = [] {
@@ -55,7 +56,7 @@ Node::OutputHooks& output_hooks(Node* node, uint32_t nr) {
 }  // namespace
 
 AutogradMeta& autograd_meta(const Tensor& t) {
-  if (!t->autograd) t->autograd = new AutogradMeta;
+  if (!t->autograd) t->autograd = new (allocate(sizeof(AutogradMeta))) AutogradMeta;
   return *t->autograd;
 }
 

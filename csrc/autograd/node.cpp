@@ -8,31 +8,41 @@ namespace pycore {
 
 thread_local GradMode t_grad_mode;
 
-static thread_local uint64_t t_sequence = 0;
+namespace {
+struct ThreadState {
+  uint64_t next_sequence = 0;
+  bool destroying = false;
+  Node* pending = nullptr;  // nodes without owners, linked through their seq
+};
+#if defined(__GLIBC__)
+__attribute__((tls_model("initial-exec"))) thread_local ThreadState t_state;
+#else
+thread_local ThreadState t_state;
+#endif
+}  // namespace
 
 void retain(Node* n) { n->refs.fetch_add(1, std::memory_order_relaxed); }
 
 void release(Node* n) noexcept {
   if (n->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   // A chain of a million nodes must not recurse: the outermost release works through a list.
-  static thread_local std::vector<Node*>* t_pending = nullptr;
-  if (t_pending) {
-    t_pending->push_back(n);
+  ThreadState& state = t_state;
+  if (state.destroying) {
+    n->seq = reinterpret_cast<uintptr_t>(state.pending);
+    state.pending = n;
     return;
   }
-  std::vector<Node*> pending;
-  t_pending = &pending;
+  state.destroying = true;
   n->type->destroy(n);
-  while (!pending.empty()) {
-    Node* next = pending.back();
-    pending.pop_back();
+  while (Node* next = state.pending) {
+    state.pending = reinterpret_cast<Node*>(static_cast<uintptr_t>(next->seq));
     next->type->destroy(next);
   }
-  t_pending = nullptr;
+  state.destroying = false;
 }
 
 Node::Node(const NodeType* t, const char* node_name, uint32_t outputs)
-    : num_outputs(outputs), type(t), name(node_name), seq(t_sequence++) {
+    : num_outputs(outputs), type(t), name(node_name), seq(t_state.next_sequence++) {
   if (anomaly_enabled() && capture_forward_trace) [[unlikely]]
     extra().forward_trace = capture_forward_trace();
 }
