@@ -279,8 +279,8 @@ def tensor_str(self: Any, *, tensor_contents: str | None = None) -> str:
 
     # Without the nn package nobody can have made a Parameter.
     parameters = sys.modules.get("pycore.nn.parameter")
-    Parameter = parameters.Parameter if parameters else Tensor
-    plain = type(self) in (Tensor, Parameter)
+    Parameter = parameters.Parameter if parameters else ()
+    plain = type(self) is Tensor or type(self) is Parameter
     prefix = "tensor(" if plain else f"{type(self).__name__}("
     indent = len(prefix)
     if tensor_contents is None:
