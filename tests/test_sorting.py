@@ -150,6 +150,17 @@ def test_unique(shape: tuple[int, ...]) -> None:
     assert len(T(data).unique(return_counts=True)) == 2
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int8", "uint8", "bool", "float32", "float16"])
+def test_unique_of_dtypes_and_ranges(dtype: str) -> None:
+    for spread in (1, 10**15 if dtype == "int64" else 1):
+        data = (rng().integers(-3, 4, 500) * spread).astype(dtype)
+        got = T(data).unique(return_inverse=True, return_counts=True)
+        for ours, expected in zip(got, np.unique(data, return_inverse=True, return_counts=True), strict=True):
+            assert np.array_equal(ours.numpy(), expected)
+    extremes = T([-(2**63), 2**63 - 1, 0, -(2**63)])
+    assert extremes.unique().tolist() == [-(2**63), 0, 2**63 - 1]
+
+
 @pytest.mark.parametrize("dim", [0, 1, 2, -1])
 def test_unique_along_a_dimension(dim: int) -> None:
     data = rng().integers(0, 2, (4, 3, 5)) // 1

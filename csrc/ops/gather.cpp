@@ -62,11 +62,15 @@ Tensor gather(const Tensor& input, int64_t dim, const Tensor& index) {
       const auto* p = dense.data<int64_t>();
       const int64_t *outer = lines.outer.data(), *inner = lines.inner.data();
       for_line_blocks(lines, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
-        for (int64_t o = ob; o < oe; ++o)
-          for (int64_t k = 0; k < lines.length; ++k) {
-            const T* base = from + outer[o];
-            for (int64_t i = ib, at = lines.flat(o, k, ib); i < ie; ++i, ++at) to[at] = base[p[at] * lines.stride + inner[i]];
+        for (int64_t o = ob; o < oe; ++o) {
+          const T* base = from + outer[o];
+          if (lines.inner.n == 1) {
+            for (int64_t at = lines.flat(o, 0, 0), end = at + lines.length; at < end; ++at) to[at] = base[p[at] * lines.stride];
+            continue;
           }
+          for (int64_t k = 0; k < lines.length; ++k)
+            for (int64_t i = ib, at = lines.flat(o, k, ib); i < ie; ++i, ++at) to[at] = base[p[at] * lines.stride + inner[i]];
+        }
       });
     });
   }

@@ -41,13 +41,14 @@ inline Lines lines_of(const Tensor& t, IntSpan sizes, int64_t dim) {
 template <class Body>
 void for_line_blocks(const Lines& lines, const Body& body) {
   constexpr int64_t kGrain = 16384;  // elements
+  constexpr int64_t kColumns = 128;  // neighbours in memory that should stay in one piece
   int64_t outer = lines.outer.n, inner = lines.inner.n;
   if (outer * inner * lines.length == 0) return;
   if (outer > 1)
     parallel_for(outer, std::max<int64_t>(1, kGrain / (inner * lines.length)),
                  [&](int64_t b, int64_t e) { body(b, e, int64_t{0}, inner); });
   else
-    parallel_for(inner, std::max<int64_t>(1, kGrain / lines.length), [&](int64_t b, int64_t e) { body(int64_t{0}, int64_t{1}, b, e); });
+    parallel_for(inner, std::max<int64_t>(kColumns, kGrain / lines.length), [&](int64_t b, int64_t e) { body(int64_t{0}, int64_t{1}, b, e); });
 }
 
 // Calls f(o, i) for every line, in parallel.

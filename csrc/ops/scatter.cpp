@@ -49,10 +49,17 @@ void scatter_lines(const Tensor& target, int64_t dim, const Tensor& index, const
   T* to = target.data<T>();
   const int64_t *outer = lines.outer.data(), *inner = lines.inner.data();
   for_line_blocks(lines, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
-    for (int64_t o = ob; o < oe; ++o)
+    for (int64_t o = ob; o < oe; ++o) {
+      T* base = to + outer[o];
+      if (lines.inner.n == 1) {
+        for (int64_t at = lines.flat(o, 0, 0), end = at + lines.length; at < end; ++at)
+          store(base[p[at] * lines.stride], src[single ? 0 : at]);
+        continue;
+      }
       for (int64_t k = 0; k < lines.length; ++k)
         for (int64_t i = ib, at = lines.flat(o, k, ib); i < ie; ++i, ++at)
-          store(to[outer[o] + p[at] * lines.stride + inner[i]], src[single ? 0 : at]);
+          store(base[p[at] * lines.stride + inner[i]], src[single ? 0 : at]);
+    }
   });
 }
 

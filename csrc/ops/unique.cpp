@@ -36,12 +36,55 @@ Runs find_runs(const std::vector<int64_t>& order, const Differs& differs) {
   return runs;
 }
 
+// Integers in a range not much larger than their number are counted instead of sorted. False if they are not.
+template <class T>
+bool count_runs(const T* p, int64_t n, Runs& runs) {
+  if constexpr (!std::is_integral_v<T>) {
+    return false;
+  } else {
+    if (n == 0) return false;
+    auto [least, most] = std::minmax_element(p, p + n);
+    auto low = static_cast<int64_t>(*least), high = static_cast<int64_t>(*most);
+    uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+    if (range > 4 * static_cast<uint64_t>(n) + 1024) return false;
+    // Per value: how often it occurs, where first, and its rank.
+    std::vector<int64_t> count(range + 1, 0), first(range + 1), rank(range + 1);
+    for (int64_t i = n - 1; i >= 0; --i) {
+      auto v = static_cast<size_t>(static_cast<int64_t>(p[i]) - low);
+      ++count[v];
+      first[v] = i;
+    }
+    std::vector<int64_t> counts;
+    for (size_t v = 0; v <= range; ++v) {
+      if (count[v] == 0) continue;
+      rank[v] = static_cast<int64_t>(counts.size());
+      counts.push_back(count[v]);
+      runs.first.push_back(first[v]);
+    }
+    runs.inverse = empty({{n}}, DType::int64);
+    auto* inverse = runs.inverse.data<int64_t>();
+    for (int64_t i = 0; i < n; ++i) inverse[i] = rank[static_cast<size_t>(static_cast<int64_t>(p[i]) - low)];
+    runs.counts = empty({{static_cast<int64_t>(counts.size())}}, DType::int64);
+    std::copy(counts.begin(), counts.end(), runs.counts.data<int64_t>());
+    return true;
+  }
+}
+
 // Entries are rows of `width` elements: single values, or what lies at one index of a dimension.
 template <class T>
 Runs runs_of(const T* p, int64_t n, int64_t width, bool consecutive) {
+  Runs counted;
+  if (width == 1 && !consecutive && count_runs(p, n, counted)) return counted;
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), 0);
-  if (!consecutive) {
+  if (width == 1 && !consecutive) {
+    // Values beside their places sort faster than places that point at values.
+    std::vector<Entry<T>> entries(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i) entries[static_cast<size_t>(i)] = {p[i], i};
+    std::stable_sort(entries.begin(), entries.end(),
+                     [](const Entry<T>& a, const Entry<T>& b) { return less_nan_last(a.value, b.value); });
+    for (size_t i = 0; i < entries.size(); ++i) order[i] = entries[i].index;
+  } else if (!consecutive) {
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
       for (int64_t i = 0; i < width; ++i) {
         T x = p[a * width + i], y = p[b * width + i];

