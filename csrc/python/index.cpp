@@ -233,6 +233,9 @@ bool is_same_view(const Tensor& a, const Tensor& b) {
 PyObject* tensor_getitem(PyObject* self, PyObject* index) {
   PC_PYTHON_TRY
   const Tensor& t = unwrap(self);
+  // The two most frequent expressions need no list of items.
+  if (is_int_index(index)) return wrap(select_index(t, 0, int_index(index)));
+  if (PySlice_Check(index)) return wrap(apply_slice(t, 0, index));
   Indexed x = resolve(t, index);
   if (!x.indices.empty()) return wrap(pycore::index(x.part, x.indices));
   return wrap(x.part.is(t) ? alias_view(t) : std::move(x.part));
