@@ -37,13 +37,20 @@ PyObject* call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObjec
   }
   PyObject* r = call_group(*f->group, f->kind, args, nargs, kwnames);
   if (!r && PyErr_ExceptionMatches(PyExc_TypeError)) {
-    // Objects that are no tensors may still know what to do with a function.
-    if (PyTypeObject* handler = foreign_handler(args, nargs)) {
-      PyErr_Clear();
-      PC_PYTHON_TRY
-      return call_handler(handler, callable, args, nargs, kwnames);
-      PC_PYTHON_CATCH(nullptr)
+    // Objects that are no tensors may still know what to do with a function. Type look-ups want no error pending.
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyTypeObject* handler = foreign_handler(args, nargs);
+    if (!handler) {
+      PyErr_Restore(type, value, trace);
+      return nullptr;
     }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    PC_PYTHON_TRY
+    return call_handler(handler, callable, args, nargs, kwnames);
+    PC_PYTHON_CATCH(nullptr)
   }
   return r;
 }
