@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 
+import pytest
+
 import pycore
 from pycore import nn
 
@@ -70,3 +72,16 @@ def test_objects_without_references_are_freed():
     del x
     gc.collect()
     assert gone() is None
+
+
+def test_arguments_of_wrong_types_raise_type_errors():
+    """Asking the arguments' classes for __torch_function__ must not lose the error."""
+    x = pycore.zeros(2)
+    for call in (
+        lambda: x.sum("a"),
+        lambda: pycore.add("a", 1),
+        lambda: pycore.isin(1, 2),
+        lambda: x.index_put((pycore.tensor([0]),), 1.0),
+    ):
+        with pytest.raises(TypeError):
+            call()
