@@ -6,8 +6,9 @@ import itertools
 from typing import Any
 
 import numpy as np
-import pycore
 import pytest
+
+import pycore
 from pycore.autograd import gradcheck, gradgradcheck
 
 F = pycore._C._nn  # what pycore.nn.functional offers
@@ -33,13 +34,23 @@ def index_for(shape: tuple[int, ...], limit: int) -> pycore.Tensor:
     return T(rng().integers(0, limit, shape))
 
 
-SHAPES = [((5,), (7,), 0), ((3, 4), (2, 4), 1), ((3, 4), (5, 3), 0), ((2, 3, 4), (2, 6, 3), 1), ((2, 3, 4), (1, 3, 2), -1)]
+SHAPES = [
+    ((5,), (7,), 0),
+    ((3, 4), (2, 4), 1),
+    ((3, 4), (5, 3), 0),
+    ((2, 3, 4), (2, 6, 3), 1),
+    ((2, 3, 4), (1, 3, 2), -1),
+]
 
 
 @pytest.mark.parametrize(("shape", "index_shape", "dim"), SHAPES)
 def test_gather(shape: tuple[int, ...], index_shape: tuple[int, ...], dim: int) -> None:
     x, index = leaf(*shape), index_for(index_shape, shape[dim])
-    trimmed = x.detach().numpy()[tuple(slice(None) if d == dim % len(shape) else slice(0, n) for d, n in enumerate(index_shape))]
+    trimmed = x.detach().numpy()[
+        tuple(
+            slice(None) if d == dim % len(shape) else slice(0, n) for d, n in enumerate(index_shape)
+        )
+    ]
     expected = np.take_along_axis(trimmed, index.numpy(), dim)
     assert np.array_equal(pycore.gather(x.detach(), dim, index).numpy(), expected)
     assert np.array_equal(pycore.gather(x.detach(), dim, index.int()).numpy(), expected)
@@ -48,7 +59,9 @@ def test_gather(shape: tuple[int, ...], index_shape: tuple[int, ...], dim: int) 
     check_both(lambda x: pycore.gather(x, dim, index) ** 2, x)
 
 
-def loop_scatter(x: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray, combine: Any) -> np.ndarray:
+def loop_scatter(
+    x: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray, combine: Any
+) -> np.ndarray:
     out = x.copy()
     for at in itertools.product(*map(range, index.shape)):
         to = list(at)
@@ -77,9 +90,13 @@ def test_scatter(shape: tuple[int, ...], index_shape: tuple[int, ...], dim: int)
     assert np.allclose(x.detach().clone().scatter_add_(dim, index, src.detach()).numpy(), expected)
     for name in ("add", "multiply"):
         expected = loop_scatter(a, dim, i, s, combine[name])
-        assert np.allclose(x.detach().scatter(dim, index, src.detach(), reduce=name).numpy(), expected)
-        assert np.allclose(x.detach().clone().scatter_(dim, index, src.detach(), reduce=name).numpy(), expected)
-    # Repeated places keep the last value: the gradient of the others is wrong in PyTorch too, so check a permutation.
+        assert np.allclose(
+            x.detach().scatter(dim, index, src.detach(), reduce=name).numpy(), expected
+        )
+        assert np.allclose(
+            x.detach().clone().scatter_(dim, index, src.detach(), reduce=name).numpy(), expected
+        )
+    # Of repeated places the last value stays, while all get a gradient: check a permutation.
     own = T(rng().permutation(5))
     y, v = leaf(5), leaf(5)
     check_both(lambda y, v: pycore.scatter(y * y, 0, own[:3], v[:3] * 2) ** 2, y, v)
@@ -96,16 +113,28 @@ def test_scatter_reduce(reduce: str, include_self: bool) -> None:
     a, s = x.detach().numpy(), src.detach().numpy()
     for (r, c), to in np.ndenumerate(index.numpy()):
         places.setdefault((to, c), [a[to, c]] if include_self else []).append(s[r, c])
-    function = {"sum": np.sum, "prod": np.prod, "mean": np.mean, "amax": np.max, "amin": np.min}[reduce]
+    function = {"sum": np.sum, "prod": np.prod, "mean": np.mean, "amax": np.max, "amin": np.min}[
+        reduce
+    ]
     expected = a.copy()
     for at, values in places.items():
         expected[at] = function(values)
-    got = pycore.scatter_reduce(x.detach(), 0, index, src.detach(), reduce, include_self=include_self)
+    got = pycore.scatter_reduce(
+        x.detach(), 0, index, src.detach(), reduce, include_self=include_self
+    )
     assert np.allclose(got.numpy(), expected)
-    got = x.detach().clone().scatter_reduce_(0, index, src.detach(), reduce, include_self=include_self)
+    got = (
+        x.detach()
+        .clone()
+        .scatter_reduce_(0, index, src.detach(), reduce, include_self=include_self)
+    )
     assert np.allclose(got.numpy(), expected)
     check_both(
-        lambda x, s: pycore.scatter_reduce(x * 1.5, 0, index, s * 2, reduce, include_self=include_self) ** 2, x, src
+        lambda x, s: (
+            pycore.scatter_reduce(x * 1.5, 0, index, s * 2, reduce, include_self=include_self) ** 2
+        ),
+        x,
+        src,
     )
 
 
@@ -122,16 +151,23 @@ def test_scatter_reduce_product_with_zeros() -> None:
 
 def test_scatter_reduce_integers() -> None:
     i = T([0, 0, 1])
-    assert pycore.zeros(2, dtype=pycore.int64).scatter_reduce(0, i, T([-5, 2, 7]), "mean").tolist() == [-1, 3]
+    assert pycore.zeros(2, dtype=pycore.int64).scatter_reduce(
+        0, i, T([-5, 2, 7]), "mean"
+    ).tolist() == [-1, 3]
     for reduce, expected in (("amax", [2, 7]), ("amin", [-5, 7]), ("prod", [-10, 7])):
         start = T([100, 100])
-        assert start.scatter_reduce(0, i, T([-5, 2, 7]), reduce, include_self=False).tolist() == expected
+        assert (
+            start.scatter_reduce(0, i, T([-5, 2, 7]), reduce, include_self=False).tolist()
+            == expected
+        )
 
 
 def test_take_and_put() -> None:
     x, v = leaf(3, 4), leaf(2, 2)
     index = T([[0, -1], [5, 7]])
-    assert np.array_equal(x.detach().take(index).numpy(), np.take(x.detach().numpy(), index.numpy()))
+    assert np.array_equal(
+        x.detach().take(index).numpy(), np.take(x.detach().numpy(), index.numpy())
+    )
     expected = x.detach().numpy().copy()
     np.put(expected, index.numpy(), v.detach().numpy())
     assert np.array_equal(x.detach().put(index, v.detach()).numpy(), expected)
@@ -144,8 +180,13 @@ def test_take_and_put() -> None:
 def test_take_along_dim() -> None:
     x = leaf(3, 4)
     order = np.argsort(x.detach().numpy(), 1)
-    assert np.array_equal(pycore.take_along_dim(x.detach(), T(order), 1).numpy(), np.sort(x.detach().numpy(), 1))
-    assert pycore.take_along_dim(x.detach(), T([0, -1])).tolist() == [x[0, 0].item(), x[2, 3].item()]
+    assert np.array_equal(
+        pycore.take_along_dim(x.detach(), T(order), 1).numpy(), np.sort(x.detach().numpy(), 1)
+    )
+    assert pycore.take_along_dim(x.detach(), T([0, -1])).tolist() == [
+        x[0, 0].item(),
+        x[2, 3].item(),
+    ]
     assert np.array_equal(
         pycore.take_along_dim(x.detach(), T([[-1]]), 1).numpy(), x.detach().numpy()[:, -1:]
     )
@@ -164,11 +205,15 @@ def test_index_operators(dim: int) -> None:
     at = [slice(None)] * 3
     at[dim] = index.numpy()
     where = tuple(at)
-    assert np.array_equal(x.detach().index_select(dim, index).numpy(), np.take(a, index.numpy(), dim))
+    assert np.array_equal(
+        x.detach().index_select(dim, index).numpy(), np.take(a, index.numpy(), dim)
+    )
     expected = a.copy()
     np.add.at(expected, where, 2 * v)
     assert np.allclose(x.detach().index_add(dim, index, s.detach(), alpha=2).numpy(), expected)
-    assert np.allclose(x.detach().clone().index_add_(dim, index, s.detach(), alpha=2).numpy(), expected)
+    assert np.allclose(
+        x.detach().clone().index_add_(dim, index, s.detach(), alpha=2).numpy(), expected
+    )
     expected = a.copy()
     expected[where] = v
     assert np.array_equal(x.detach().index_copy(dim, index, s.detach()).numpy(), expected)
@@ -187,7 +232,11 @@ def test_index_operators(dim: int) -> None:
     part = s.detach().index_select(dim, T([0, 1])).requires_grad_()
     check_both(lambda x, s: (x * 2).index_copy(dim, once, s * s) ** 2, x, part)
     check_both(lambda x: (x * 2).index_fill(dim, index, 1.0) ** 2, x)
-    check_both(lambda x, v: (x * 2).index_fill(dim, once, v) ** 2, x, leaf(1).detach().squeeze().requires_grad_())
+    check_both(
+        lambda x, v: (x * 2).index_fill(dim, once, v) ** 2,
+        x,
+        leaf(1).detach().squeeze().requires_grad_(),
+    )
     check_both(lambda x, s: (x * 2).index_reduce(dim, index, s, "mean") ** 2, x, s)
 
 
@@ -196,8 +245,12 @@ def test_masks() -> None:
     mask = x.detach() > 2
     a, m = x.detach().numpy(), mask.numpy()
     assert np.array_equal(x.detach().masked_select(mask).numpy(), a[m])
-    assert np.array_equal(x.detach().masked_select(mask[0]).numpy(), a[np.broadcast_to(m[0], a.shape)])
-    assert np.array_equal(x.detach()[0].masked_select(mask).numpy(), np.broadcast_to(a[0], a.shape)[m])
+    assert np.array_equal(
+        x.detach().masked_select(mask[0]).numpy(), a[np.broadcast_to(m[0], a.shape)]
+    )
+    assert np.array_equal(
+        x.detach()[0].masked_select(mask).numpy(), np.broadcast_to(a[0], a.shape)[m]
+    )
     expected = a.copy()
     expected[m] = v.detach().numpy()[: m.sum()]
     assert np.array_equal(x.detach().masked_scatter(mask, v.detach()).numpy(), expected)
@@ -230,7 +283,7 @@ def test_replacing_parts() -> None:
     check_both(lambda x, s: (x * 2).diagonal_scatter(s * s, 1) ** 2, x, s)
 
 
-# --- embedding -----------------------------------------------------------------------------------------
+# --- embedding -----------------------------------------------------------------------------------
 
 
 def test_embedding() -> None:
@@ -254,7 +307,9 @@ def test_embedding_options() -> None:
     assert w.grad.tolist() == [[1] * 3, [0] * 3, [2] * 3, [0] * 3, [0] * 3]
     for create in (False, True):
         v = leaf(5, 3)
-        (g,) = pycore.autograd.grad(F.embedding(index, v, scale_grad_by_freq=True).sum(), v, create_graph=create)
+        (g,) = pycore.autograd.grad(
+            F.embedding(index, v, scale_grad_by_freq=True).sum(), v, create_graph=create
+        )
         assert np.allclose(g.detach().numpy(), [[1] * 3, [0] * 3, [1] * 3, [0] * 3, [1] * 3])
     big = T([[3.0, 4.0], [0.3, 0.4], [30.0, 40.0]])
     out = F.embedding(T([0, 1]), big, max_norm=1.0)
@@ -285,7 +340,7 @@ def test_one_hot() -> None:
     assert F.one_hot(pycore.zeros(0, dtype=pycore.int64), 3).shape == (0, 3)
 
 
-# --- errors --------------------------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------
 
 X = pycore.zeros(3, 4)
 
@@ -293,51 +348,175 @@ X = pycore.zeros(3, 4)
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: X.gather(1, T([0, 1])), RuntimeError, "Index tensor must have the same number of dimensions"),
-        (lambda: X.gather(1, T([[0, 9]])), RuntimeError, "index 9 is out of bounds for dimension 1 with size 4"),
-        (lambda: X.gather(1, T([[-1]])), RuntimeError, "index -1 is out of bounds for dimension 1 with size 4"),
-        (lambda: X.gather(1, T([[0.0]])), RuntimeError, r"gather\(\): Expected dtype int32/int64 for index"),
-        (lambda: X.gather(1, pycore.zeros(4, 1).long()), RuntimeError, "Size does not match at dimension 0"),
+        (
+            lambda: X.gather(1, T([0, 1])),
+            RuntimeError,
+            "Index tensor must have the same number of dimensions",
+        ),
+        (
+            lambda: X.gather(1, T([[0, 9]])),
+            RuntimeError,
+            "index 9 is out of bounds for dimension 1 with size 4",
+        ),
+        (
+            lambda: X.gather(1, T([[-1]])),
+            RuntimeError,
+            "index -1 is out of bounds for dimension 1 with size 4",
+        ),
+        (
+            lambda: X.gather(1, T([[0.0]])),
+            RuntimeError,
+            r"gather\(\): Expected dtype int32/int64 for index",
+        ),
+        (
+            lambda: X.gather(1, pycore.zeros(4, 1).long()),
+            RuntimeError,
+            "Size does not match at dimension 0",
+        ),
         (lambda: X.gather(5, T([[0]])), IndexError, "Dimension out of range"),
-        (lambda: X.scatter(1, T([[9]]), pycore.ones(1, 1)), RuntimeError, "index 9 is out of bounds"),
-        (lambda: X.scatter(1, T([[0, 1]]), pycore.ones(1, 1)), RuntimeError, "Expected index .* to be no larger than self"),
-        (lambda: X.scatter(1, T([[0]]), pycore.ones(1, 1).double()), RuntimeError, "Expected self.dtype to be equal"),
-        (lambda: X.scatter(1, T([[0]]), 1.0, reduce="bad"), RuntimeError, "reduce argument must be either add or multiply"),
-        (lambda: X.scatter_(1, T([0]), 1.0), RuntimeError, "Index tensor must have the same number of dimensions"),
-        (lambda: X.scatter_add(1, T([[0]]), T([[1]])), RuntimeError, "Expected self.dtype to be equal"),
-        (lambda: X.scatter_reduce(1, T([[0]]), X, "bad"), RuntimeError, "reduce argument must be either sum, prod"),
+        (
+            lambda: X.scatter(1, T([[9]]), pycore.ones(1, 1)),
+            RuntimeError,
+            "index 9 is out of bounds",
+        ),
+        (
+            lambda: X.scatter(1, T([[0, 1]]), pycore.ones(1, 1)),
+            RuntimeError,
+            "Expected index .* to be no larger than self",
+        ),
+        (
+            lambda: X.scatter(1, T([[0]]), pycore.ones(1, 1).double()),
+            RuntimeError,
+            "Expected self.dtype to be equal",
+        ),
+        (
+            lambda: X.scatter(1, T([[0]]), 1.0, reduce="bad"),
+            RuntimeError,
+            "reduce argument must be either add or multiply",
+        ),
+        (
+            lambda: X.scatter_(1, T([0]), 1.0),
+            RuntimeError,
+            "Index tensor must have the same number of dimensions",
+        ),
+        (
+            lambda: X.scatter_add(1, T([[0]]), T([[1]])),
+            RuntimeError,
+            "Expected self.dtype to be equal",
+        ),
+        (
+            lambda: X.scatter_reduce(1, T([[0]]), X, "bad"),
+            RuntimeError,
+            "reduce argument must be either sum, prod",
+        ),
         (lambda: X.index_select(0, T([5])), IndexError, "index out of range in self"),
         (lambda: X.index_select(0, T([-1])), IndexError, "index out of range in self"),
         (lambda: X.index_select(0, T([[0]])), IndexError, "Index is supposed to be a vector"),
-        (lambda: T(1.0).index_select(0, T([0, 0])), RuntimeError, "Index to scalar can have only 1 value"),
-        (lambda: X.index_add(0, T([5]), pycore.ones(1, 4)), RuntimeError, "index 5 is out of bounds"),
-        (lambda: X.index_add(0, T([0, 1]), pycore.ones(1, 4)), RuntimeError, "Number of indices .2. should be equal"),
-        (lambda: X.index_add(0, T([0]), pycore.ones(1, 3)), RuntimeError, "source tensor shape must match self"),
-        (lambda: X.index_add(0, T([0]), pycore.ones(4)), RuntimeError, "Number of indices|source tensor shape"),
-        (lambda: X.index_copy(0, T([5]), pycore.ones(1, 4)), IndexError, "index 5 is out of bounds"),
-        (lambda: X.index_copy(0, T([0]), pycore.ones(1, 3)), RuntimeError, "must have same slice shapes"),
+        (
+            lambda: T(1.0).index_select(0, T([0, 0])),
+            RuntimeError,
+            "Index to scalar can have only 1 value",
+        ),
+        (
+            lambda: X.index_add(0, T([5]), pycore.ones(1, 4)),
+            RuntimeError,
+            "index 5 is out of bounds",
+        ),
+        (
+            lambda: X.index_add(0, T([0, 1]), pycore.ones(1, 4)),
+            RuntimeError,
+            "Number of indices .2. should be equal",
+        ),
+        (
+            lambda: X.index_add(0, T([0]), pycore.ones(1, 3)),
+            RuntimeError,
+            "source tensor shape must match self",
+        ),
+        (
+            lambda: X.index_add(0, T([0]), pycore.ones(4)),
+            RuntimeError,
+            "Number of indices|source tensor shape",
+        ),
+        (
+            lambda: X.index_copy(0, T([5]), pycore.ones(1, 4)),
+            IndexError,
+            "index 5 is out of bounds",
+        ),
+        (
+            lambda: X.index_copy(0, T([0]), pycore.ones(1, 3)),
+            RuntimeError,
+            "must have same slice shapes",
+        ),
         (lambda: X.index_fill(0, T([7]), 3.0), IndexError, "index 7 is out of bounds"),
-        (lambda: X.index_fill(0, T([0]), pycore.ones(2)), RuntimeError, "only supports a 0-dimensional value tensor"),
-        (lambda: X.index_reduce(0, T([0]), X[:1], "sum"), RuntimeError, "Expected reduce to be one of"),
-        (lambda: X.take(T([99])), IndexError, "out of range: tried to access index 99 on a tensor of 12"),
+        (
+            lambda: X.index_fill(0, T([0]), pycore.ones(2)),
+            RuntimeError,
+            "only supports a 0-dimensional value tensor",
+        ),
+        (
+            lambda: X.index_reduce(0, T([0]), X[:1], "sum"),
+            RuntimeError,
+            "Expected reduce to be one of",
+        ),
+        (
+            lambda: X.take(T([99])),
+            IndexError,
+            "out of range: tried to access index 99 on a tensor of 12",
+        ),
         (lambda: X.take(T([0.0])), RuntimeError, "Expected a long tensor for index"),
         (lambda: pycore.zeros(0).take(T([0])), IndexError, "tried to take from an empty tensor"),
         (lambda: X.put(T([0, 1]), pycore.ones(3)), IndexError, "same number of elements"),
-        (lambda: X.put(T([99]), pycore.ones(1)), IndexError, "out of range: tried to access index 99"),
-        (lambda: X.masked_select(T([True, False])), RuntimeError, "must match the size of tensor b"),
+        (
+            lambda: X.put(T([99]), pycore.ones(1)),
+            IndexError,
+            "out of range: tried to access index 99",
+        ),
+        (
+            lambda: X.masked_select(T([True, False])),
+            RuntimeError,
+            "must match the size of tensor b",
+        ),
         (lambda: X.masked_select(X), RuntimeError, "masked_select: expected BoolTensor for mask"),
-        (lambda: X.masked_scatter(X == 0, pycore.ones(3)), RuntimeError, "Number of elements of source < number of ones"),
-        (lambda: X.select_scatter(pycore.ones(3), 0, 1), RuntimeError, "expected src to have a size equal to the slice"),
+        (
+            lambda: X.masked_scatter(X == 0, pycore.ones(3)),
+            RuntimeError,
+            "Number of elements of source < number of ones",
+        ),
+        (
+            lambda: X.select_scatter(pycore.ones(3), 0, 1),
+            RuntimeError,
+            "expected src to have a size equal to the slice",
+        ),
         (lambda: X.select_scatter(pycore.ones(4), 0, 9), IndexError, "index 9"),
-        (lambda: X.slice_scatter(pycore.ones(1, 4), 0, 1), RuntimeError, "expected src to have a size equal to the slice"),
+        (
+            lambda: X.slice_scatter(pycore.ones(1, 4), 0, 1),
+            RuntimeError,
+            "expected src to have a size equal to the slice",
+        ),
         (lambda: F.embedding(T([7]), X), IndexError, "index out of range in self"),
         (lambda: F.embedding(T([-1]), X), IndexError, "index out of range in self"),
-        (lambda: F.embedding(T([0.0]), X), RuntimeError, "Expected tensor for argument #1 'indices'"),
+        (
+            lambda: F.embedding(T([0.0]), X),
+            RuntimeError,
+            "Expected tensor for argument #1 'indices'",
+        ),
         (lambda: F.embedding(T([0]), X[0]), RuntimeError, "'weight' must be 2-D"),
-        (lambda: F.one_hot(T([0, 2]), 2), RuntimeError, "Class values must be smaller than num_classes"),
+        (
+            lambda: F.one_hot(T([0, 2]), 2),
+            RuntimeError,
+            "Class values must be smaller than num_classes",
+        ),
         (lambda: F.one_hot(T([-1])), RuntimeError, "Class values must be non-negative"),
-        (lambda: F.one_hot(pycore.zeros(0).long()), RuntimeError, "Can not infer total number of classes"),
-        (lambda: X.index_put((T([0]),), pycore.ones(7)), RuntimeError, "shape mismatch: value tensor of shape"),
+        (
+            lambda: F.one_hot(pycore.zeros(0).long()),
+            RuntimeError,
+            "Can not infer total number of classes",
+        ),
+        (
+            lambda: X.index_put((T([0]),), pycore.ones(7)),
+            RuntimeError,
+            "shape mismatch: value tensor of shape",
+        ),
         (lambda: X.index_put((), pycore.ones(1)), IndexError, "at least one index tensor"),
     ],
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 import numpy as np
-import pycore
 import pytest
+
+import pycore
 from pycore.autograd import gradcheck, gradgradcheck
 
 
@@ -42,12 +43,20 @@ def random_index(rng: random.Random, shape: tuple[int, ...]) -> tuple:
         elif kind == "int" and advanced is None and size:
             items.append(rng.randrange(-size, size))
         elif kind == "array" and advanced is not None and advanced != () and size:
-            items.append(np.array([rng.randrange(-size, size) for _ in range(int(np.prod(advanced)))]).reshape(advanced))
+            items.append(
+                np.array(
+                    [rng.randrange(-size, size) for _ in range(int(np.prod(advanced)))]
+                ).reshape(advanced)
+            )
         elif kind == "mask" and advanced == () and not used_mask:
             used_mask = True
             width = rng.randrange(1, len(shape) - dim + 1)
             count = int(np.prod(shape[dim : dim + width]))
-            items.append(np.array([rng.random() < 0.5 for _ in range(count)], dtype=bool).reshape(shape[dim : dim + width]))
+            items.append(
+                np.array([rng.random() < 0.5 for _ in range(count)], dtype=bool).reshape(
+                    shape[dim : dim + width]
+                )
+            )
             dim += width - 1
         else:
             continue
@@ -66,7 +75,13 @@ def consistent(index: tuple, shape: tuple[int, ...]) -> bool:
 def converted(index: tuple, how: int) -> tuple:
     def one(item: object) -> object:
         if isinstance(item, np.ndarray):
-            return pycore.from_numpy(item) if how == 0 else item.tolist() if how == 1 and item.ndim == 1 else item
+            return (
+                pycore.from_numpy(item)
+                if how == 0
+                else item.tolist()
+                if how == 1 and item.ndim == 1
+                else item
+            )
         return item
 
     return tuple(one(item) for item in index)
@@ -75,7 +90,9 @@ def converted(index: tuple, how: int) -> tuple:
 CASES = []
 _rng = random.Random(7)
 while len(CASES) < 400:
-    _shape = tuple(_rng.randrange(0 if _rng.random() < 0.1 else 1, 5) for _ in range(_rng.randrange(1, 5)))
+    _shape = tuple(
+        _rng.randrange(0 if _rng.random() < 0.1 else 1, 5) for _ in range(_rng.randrange(1, 5))
+    )
     _index = random_index(_rng, _shape)
     if consistent(_index, _shape):
         CASES.append((_shape, _index))
@@ -115,7 +132,9 @@ def test_assigning_like_numpy(kind: str) -> None:
         if kind == "list":
             target[converted(index, 0)] = value.tolist() if part and 0 not in part else value
         else:
-            target[converted(index, 0)] = value if kind == "number" else pycore.from_numpy(np.asarray(value))
+            target[converted(index, 0)] = (
+                value if kind == "number" else pycore.from_numpy(np.asarray(value))
+            )
         assert np.array_equal(target.numpy(), expected), (kind, shape, index)
 
 
@@ -128,7 +147,10 @@ def test_accumulating_like_numpy() -> None:
         expected = array(*shape)
         values = array(*expected[index].shape)
         got = pycore.index_put(
-            pycore.from_numpy(expected.copy()), converted(index, 0), pycore.from_numpy(values), accumulate=True
+            pycore.from_numpy(expected.copy()),
+            converted(index, 0),
+            pycore.from_numpy(values),
+            accumulate=True,
         )
         np.add.at(expected, index, values)
         assert np.array_equal(got.numpy(), expected)
@@ -150,7 +172,9 @@ def test_dtypes(dtype: str) -> None:
     data = (array(3, 4) % 3).astype(dtype)
     t = pycore.from_numpy(data.copy())
     rows, columns = np.array([2, 0, 2]), np.array([1, 3, 1])
-    assert np.array_equal(t[pycore.from_numpy(rows), pycore.from_numpy(columns)].numpy(), data[rows, columns])
+    assert np.array_equal(
+        t[pycore.from_numpy(rows), pycore.from_numpy(columns)].numpy(), data[rows, columns]
+    )
     assert np.array_equal(t[pycore.from_numpy(data > 0)].numpy(), data[data > 0])
     added = pycore.index_put(
         pycore.zeros(3, dtype=t.dtype),
@@ -188,7 +212,7 @@ def test_bool_scalars() -> None:
 
 
 def test_int_beside_index_array_is_taken_first() -> None:
-    """PyTorch's reading, in which NumPy differs: the int selects before the arrays are looked at."""
+    """PyTorch's reading, in which NumPy differs: the int selects before the arrays count."""
     t = pycore.arange(24).reshape(2, 3, 4)
     assert t[0, :, [1, 2]].shape == (3, 2)
     assert t[pycore.tensor([[0]]), :, pycore.tensor([1, 2])].shape == (1, 2, 3)
@@ -241,7 +265,7 @@ def test_large_masks_and_gathers() -> None:
     assert np.array_equal(copy.numpy(), expected)
 
 
-# --- gradients -------------------------------------------------------------------------------------
+# --- gradients -----------------------------------------------------------------------------------
 
 
 def leaf(*shape: int) -> pycore.Tensor:
@@ -355,7 +379,7 @@ def test_leaf_and_version_errors() -> None:
         y.sum().backward()
 
 
-# --- errors ------------------------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------
 
 T = pycore.tensor
 
@@ -367,10 +391,18 @@ T = pycore.tensor
         (5, IndexError, "index 5 is out of bounds for dimension 0 with size 2"),
         ((0, -4), IndexError, "index -4 is out of bounds for dimension"),
         ([5], IndexError, "index 5 is out of bounds for dimension 0 with size 2"),
-        ((slice(None), [0, -4]), IndexError, "index -4 is out of bounds for dimension 1 with size 3"),
+        (
+            (slice(None), [0, -4]),
+            IndexError,
+            "index -4 is out of bounds for dimension 1 with size 3",
+        ),
         ((0, 0, 0, 0), IndexError, "too many indices for tensor of dimension 3"),
         (([0], [0], [0], [0]), IndexError, "too many indices for tensor of dimension 3"),
-        (([0, 1], [0, 1, 2]), IndexError, r"shape mismatch: indexing tensors could not be broadcast together"),
+        (
+            ([0, 1], [0, 1, 2]),
+            IndexError,
+            r"shape mismatch: indexing tensors could not be broadcast together",
+        ),
         (slice(None, None, -1), ValueError, "step must be greater than zero"),
         (slice(None, None, 0), ValueError, "slice step cannot be zero"),
         (slice(0, 1.5), TypeError, "slice indices must be integers"),
@@ -417,11 +449,18 @@ def test_bad_masks_and_dtypes() -> None:
 
 def test_bad_assignments() -> None:
     t = pycore.zeros(2, 3)
-    with pytest.raises(RuntimeError, match=r"shape mismatch: value tensor of shape \[7\] cannot be broadcast"):
+    with pytest.raises(
+        RuntimeError, match=r"shape mismatch: value tensor of shape \[7\] cannot be broadcast"
+    ):
         t[[0, 1]] = pycore.ones(7)
-    with pytest.raises(RuntimeError, match=r"The expanded size of the tensor \(3\) must match the existing size \(7\)"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"The expanded size of the tensor \(3\) must match the existing size \(7\)",
+    ):
         t[0] = pycore.ones(7)
-    with pytest.raises(RuntimeError, match="Index put requires the source and destination dtypes match"):
+    with pytest.raises(
+        RuntimeError, match="Index put requires the source and destination dtypes match"
+    ):
         t[[0]] = pycore.ones(3, dtype=pycore.int64)
     for bad in ("a", None, {}):
         with pytest.raises(TypeError, match="can't assign a"):

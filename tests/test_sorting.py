@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pycore
 import pytest
+
+import pycore
 from pycore.autograd import gradcheck, gradgradcheck
 
 T = pycore.tensor
@@ -32,7 +33,11 @@ def check_both(f: Any, *inputs: pycore.Tensor) -> None:
 def test_sort(shape: tuple[int, ...], descending: bool) -> None:
     data = rng().integers(-3, 3, shape)  # with many ties
     for dim in range(-len(shape), len(shape)) if shape else (0, -1):
-        for t in (T(data), T(data).double(), T(data).t().contiguous().t() if data.ndim == 2 else T(data)):
+        for t in (
+            T(data),
+            T(data).double(),
+            T(data).t().contiguous().t() if data.ndim == 2 else T(data),
+        ):
             values, indices = pycore.sort(t, dim, descending)
             if shape:
                 order = np.argsort(-data if descending else data, dim, kind="stable")
@@ -82,7 +87,9 @@ def test_rank_statistics() -> None:
             picked = np.take_along_axis(data, np.expand_dims(indices.numpy(), dim), dim)
             assert np.array_equal(picked.squeeze(dim), values.numpy())
         assert np.array_equal(t.median(dim).values.numpy(), ordered.take((n - 1) // 2, dim))
-        assert t.median(dim, keepdim=True).values.shape == tuple(1 if d == dim % 3 else s for d, s in enumerate(data.shape))
+        assert t.median(dim, keepdim=True).values.shape == tuple(
+            1 if d == dim % 3 else s for d, s in enumerate(data.shape)
+        )
     assert t.median().item() == 29
     holes = T([[1.0, NAN, 3.0, 2.0], [NAN, NAN, NAN, NAN]])
     assert np.array_equal(holes.median(1).values.numpy(), [NAN, NAN], equal_nan=True)
@@ -135,14 +142,16 @@ def test_gradients() -> None:
     assert np.allclose(tied.grad.numpy(), [0, 1 / 3, 1 / 3, 0, 1 / 3])
 
 
-# --- unique ----------------------------------------------------------------------------------------------
+# --- unique --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(20,), (4, 6), (2, 3, 4), (0,), ()])
 def test_unique(shape: tuple[int, ...]) -> None:
     data = rng().integers(0, 5, shape)
     values, inverse, counts = pycore.unique(T(data), return_inverse=True, return_counts=True)
-    expected, expected_inverse, expected_counts = np.unique(data, return_inverse=True, return_counts=True)
+    expected, expected_inverse, expected_counts = np.unique(
+        data, return_inverse=True, return_counts=True
+    )
     assert np.array_equal(values.numpy(), expected)
     assert np.array_equal(inverse.numpy(), expected_inverse.reshape(shape))
     assert np.array_equal(counts.numpy(), expected_counts)
@@ -155,7 +164,9 @@ def test_unique_of_dtypes_and_ranges(dtype: str) -> None:
     for spread in (1, 10**15 if dtype == "int64" else 1):
         data = (rng().integers(-3, 4, 500) * spread).astype(dtype)
         got = T(data).unique(return_inverse=True, return_counts=True)
-        for ours, expected in zip(got, np.unique(data, return_inverse=True, return_counts=True), strict=True):
+        for ours, expected in zip(
+            got, np.unique(data, return_inverse=True, return_counts=True), strict=True
+        ):
             assert np.array_equal(ours.numpy(), expected)
     extremes = T([-(2**63), 2**63 - 1, 0, -(2**63)])
     assert extremes.unique().tolist() == [-(2**63), 0, 2**63 - 1]
@@ -166,7 +177,9 @@ def test_unique_along_a_dimension(dim: int) -> None:
     data = rng().integers(0, 2, (4, 3, 5)) // 1
     data[2] = data[0]
     values, inverse, counts = T(data).unique(return_inverse=True, return_counts=True, dim=dim)
-    expected, expected_inverse, expected_counts = np.unique(data, return_inverse=True, return_counts=True, axis=dim)
+    expected, expected_inverse, expected_counts = np.unique(
+        data, return_inverse=True, return_counts=True, axis=dim
+    )
     assert np.array_equal(values.numpy(), expected)
     assert np.array_equal(inverse.numpy(), expected_inverse.reshape(-1))
     assert np.array_equal(counts.numpy(), expected_counts)
@@ -184,7 +197,7 @@ def test_unique_consecutive() -> None:
     assert T([NAN, NAN]).unique().shape == (2,)
 
 
-# --- searching and counting --------------------------------------------------------------------------------
+# --- searching and counting ----------------------------------------------------------------------
 
 
 def test_nonzero() -> None:
@@ -213,7 +226,9 @@ def test_searchsorted(right: bool) -> None:
     assert got.dtype == pycore.int64
     assert np.array_equal(got.numpy(), expected)
     assert np.array_equal(pycore.bucketize(T(values), T(data), right=right).numpy(), expected)
-    assert np.array_equal(pycore.searchsorted(T(data), T(values), side="right" if right else "left").numpy(), expected)
+    assert np.array_equal(
+        pycore.searchsorted(T(data), T(values), side="right" if right else "left").numpy(), expected
+    )
     small = pycore.searchsorted(T(data), T(values), right=right, out_int32=True)
     assert small.dtype == pycore.int32
     assert np.array_equal(small.numpy(), expected)
@@ -221,7 +236,9 @@ def test_searchsorted(right: bool) -> None:
     wanted = rng().integers(0, 9, (3, 4))
     got = pycore.searchsorted(T(lines), T(wanted), right=right).numpy()
     for row in range(3):
-        assert np.array_equal(got[row], np.searchsorted(lines[row], wanted[row], "right" if right else "left"))
+        assert np.array_equal(
+            got[row], np.searchsorted(lines[row], wanted[row], "right" if right else "left")
+        )
     shuffled = rng().permutation(data)
     got = pycore.searchsorted(T(shuffled), T(values), right=right, sorter=T(shuffled).argsort())
     assert np.array_equal(got.numpy(), expected)
@@ -233,7 +250,9 @@ def test_counting() -> None:
     data = rng().integers(0, 9, 100)
     weights = rng().standard_normal(100)
     assert np.array_equal(pycore.bincount(T(data)).numpy(), np.bincount(data))
-    assert np.allclose(pycore.bincount(T(data), T(weights), 20).numpy(), np.bincount(data, weights, 20))
+    assert np.allclose(
+        pycore.bincount(T(data), T(weights), 20).numpy(), np.bincount(data, weights, 20)
+    )
     assert T(data).bincount(minlength=20).shape == (20,)
     assert pycore.bincount(pycore.zeros(0, dtype=pycore.int64)).shape == (0,)
     assert np.array_equal(pycore.histc(T(weights), 7).numpy(), np.histogram(weights, 7)[0])
@@ -263,28 +282,72 @@ X = pycore.zeros(3, 4)
         (lambda: T(1.0).topk(2), RuntimeError, "selected index k out of range"),
         (lambda: X.kthvalue(0), RuntimeError, "selected number k out of range for dimension 1"),
         (lambda: X.kthvalue(9), RuntimeError, "selected number k out of range for dimension 1"),
-        (lambda: pycore.zeros(0).kthvalue(1), IndexError, "Expected reduction dim 0 to have non-zero size"),
-        (lambda: pycore.zeros(0, 3).median(0), IndexError, "Expected reduction dim 0 to have non-zero size"),
-        (lambda: X.quantile(1.5), RuntimeError, r"quantile\(\) q must be in the range \[0, 1\] but got 1.5"),
+        (
+            lambda: pycore.zeros(0).kthvalue(1),
+            IndexError,
+            "Expected reduction dim 0 to have non-zero size",
+        ),
+        (
+            lambda: pycore.zeros(0, 3).median(0),
+            IndexError,
+            "Expected reduction dim 0 to have non-zero size",
+        ),
+        (
+            lambda: X.quantile(1.5),
+            RuntimeError,
+            r"quantile\(\) q must be in the range \[0, 1\] but got 1.5",
+        ),
         (lambda: X.quantile(T([2.0])), RuntimeError, r"quantile\(\) q must be in the range"),
-        (lambda: X.quantile(0.5, interpolation="bad"), RuntimeError, "interpolation must be one of linear"),
+        (
+            lambda: X.quantile(0.5, interpolation="bad"),
+            RuntimeError,
+            "interpolation must be one of linear",
+        ),
         (lambda: T([1]).quantile(0.5), RuntimeError, "input tensor must be either float or double"),
-        (lambda: X.quantile(T(0.5).double()), RuntimeError, "q tensor must be same dtype as the input tensor"),
+        (
+            lambda: X.quantile(T(0.5).double()),
+            RuntimeError,
+            "q tensor must be same dtype as the input tensor",
+        ),
         (lambda: pycore.zeros(0).quantile(0.5), RuntimeError, "input tensor must be non-empty"),
-        (lambda: pycore.searchsorted(T([1]), T([1]), side="bad"), RuntimeError, "side can only be 'left' or 'right'"),
+        (
+            lambda: pycore.searchsorted(T([1]), T([1]), side="bad"),
+            RuntimeError,
+            "side can only be 'left' or 'right'",
+        ),
         (
             lambda: pycore.searchsorted(T([1]), T([1]), side="left", right=True),
             RuntimeError,
             "side and right can't be set to opposites",
         ),
-        (lambda: pycore.searchsorted(X, pycore.zeros(2, 1)), RuntimeError, "boundaries tensor should be 1 dimension or"),
-        (lambda: pycore.searchsorted(T([1]), T([1]), sorter=T([5])), RuntimeError, "sorter index out of range"),
-        (lambda: pycore.bucketize(T([1]), X), RuntimeError, "boundaries tensor must be 1 dimension"),
+        (
+            lambda: pycore.searchsorted(X, pycore.zeros(2, 1)),
+            RuntimeError,
+            "boundaries tensor should be 1 dimension or",
+        ),
+        (
+            lambda: pycore.searchsorted(T([1]), T([1]), sorter=T([5])),
+            RuntimeError,
+            "sorter index out of range",
+        ),
+        (
+            lambda: pycore.bucketize(T([1]), X),
+            RuntimeError,
+            "boundaries tensor must be 1 dimension",
+        ),
         (lambda: pycore.bincount(T([-1])), RuntimeError, "bincount only supports 1-d non-negative"),
-        (lambda: pycore.bincount(T([[1]])), RuntimeError, "bincount only supports 1-d non-negative"),
+        (
+            lambda: pycore.bincount(T([[1]])),
+            RuntimeError,
+            "bincount only supports 1-d non-negative",
+        ),
         (lambda: pycore.bincount(T([1.0])), NotImplementedError, "bincount_cpu"),
         (lambda: pycore.bincount(T([2**63 - 1])), RuntimeError, "too large"),
-        (lambda: pycore.bincount(T([1]), T([1.0, 2.0])), RuntimeError, "weights should be 1-d and have the same length"),
+        (
+            lambda: pycore.bincount(T([1]), T([1.0, 2.0])),
+            RuntimeError,
+            "weights should be 1-d and have the same length",
+        ),
         (lambda: pycore.bincount(T([1]), minlength=-1), RuntimeError, "minlength should be >= 0"),
         (lambda: pycore.histc(X, 0), RuntimeError, "bins must be > 0"),
         (lambda: pycore.histc(X, 3, 2, 1), RuntimeError, "max must be larger than min"),
