@@ -224,8 +224,7 @@ def _contents(tensor: Any, indent: int) -> str:
 
 
 def _suffixes(tensor: Any) -> list[str]:
-    from . import bool as bool_
-    from . import get_default_dtype, int64
+    from . import bool as bool_, get_default_dtype, int64
 
     suffixes = []
     if tensor.device.type != "cpu":

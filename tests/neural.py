@@ -6,7 +6,8 @@ Each sample calls an operator of either package on float tensors of the given sh
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 
 class Sample(NamedTuple):

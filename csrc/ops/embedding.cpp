@@ -153,7 +153,7 @@ tensor([[2., 3.],
 )");
 
 static Tensor one_hot(const Tensor& input, int64_t num_classes) {
-  PC_CHECK(input.dtype() == DType::int64, "one_hot is only applicable to index tensor of type LongTensor., got ", input.dtype());
+  PC_CHECK(input.dtype() == DType::int64, "one_hot is only applicable to index tensor of type LongTensor.");
   Tensor index = contiguous(input);
   const auto* p = index.data<int64_t>();
   int64_t n = index.numel(), classes = num_classes;
@@ -161,11 +161,11 @@ static Tensor one_hot(const Tensor& input, int64_t num_classes) {
   PC_CHECK(n > 0 || classes > 0, "one_hot: num_classes should be positive, got ", classes);
   int64_t highest = -1;
   for (int64_t i = 0; i < n; ++i) {
-    PC_CHECK(p[i] >= 0, "Class values must be non-negative., got ", p[i]);
+    PC_CHECK(p[i] >= 0, "Class values must be non-negative.");
     highest = std::max(highest, p[i]);
   }
   if (classes == -1) classes = highest + 1;
-  PC_CHECK(classes > highest, "Class values must be smaller than num_classes.: got ", highest, " and num_classes ", classes);
+  PC_CHECK(classes > highest, "Class values must be smaller than num_classes.");
   Dims sizes = input.sizes();
   sizes.push_back(classes);
   Tensor out = zeros(sizes, DType::int64);

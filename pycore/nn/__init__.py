@@ -3,10 +3,7 @@
 Knows the extension; must not know optimizers or data loading.
 """
 
-from . import functional as functional
-from . import init as init
-from . import utils as utils
+from . import functional as functional, init as init, utils as utils
 from .modules import *
 from .modules import Module as Module
-from .parameter import Buffer as Buffer
-from .parameter import Parameter as Parameter
+from .parameter import Buffer as Buffer, Parameter as Parameter

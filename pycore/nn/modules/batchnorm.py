@@ -6,8 +6,7 @@ Knows the functional forms; must not know how statistics are computed.
 from __future__ import annotations
 
 from ... import _C
-from .. import functional as F
-from .. import init
+from .. import functional as F, init
 from ..parameter import Parameter
 from .module import Module
 

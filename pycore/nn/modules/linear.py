@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 
 from ... import _C
-from .. import functional as F
-from .. import init
+from .. import functional as F, init
 from ..parameter import Parameter
 from .module import Module
 

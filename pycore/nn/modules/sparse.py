@@ -6,8 +6,7 @@ Knows the functional form and the initialisation; must not know how rows are gat
 from __future__ import annotations
 
 from ... import _C
-from .. import functional as F
-from .. import init
+from .. import functional as F, init
 from ..parameter import Parameter
 from .module import Module
 
