@@ -173,9 +173,16 @@ def _deepcopy(self: Tensor, memo: dict[builtins.int, Any]) -> Tensor:
 
 
 def _rebuild(
-    cls: type, data: Any, dtype: Any, shape: tuple[builtins.int, ...], grad: builtins.bool, state: Any
+    cls: type,
+    data: Any,
+    dtype: Any,
+    shape: tuple[builtins.int, ...],
+    grad: builtins.bool,
+    state: Any,
 ) -> Tensor:
-    flat = _C.frombuffer(bytearray(data), dtype=_C.uint8) if len(data) else _C.empty(0, dtype=_C.uint8)
+    flat = (
+        _C.frombuffer(bytearray(data), dtype=_C.uint8) if len(data) else _C.empty(0, dtype=_C.uint8)
+    )
     tensor = flat.view(dtype).reshape(shape) if len(data) else _C.empty(shape, dtype=dtype)
     if cls is not Tensor:
         tensor = Tensor._make_subclass(cls, tensor, False)
@@ -224,7 +231,9 @@ def _array(self: Tensor, dtype: Any = None, copy: Any = None) -> Any:
     return array.copy() if copy else array
 
 
-def _array_wrap(self: Tensor, array: Any, context: Any = None, return_scalar: Any = False) -> Tensor:
+def _array_wrap(
+    self: Tensor, array: Any, context: Any = None, return_scalar: Any = False
+) -> Tensor:
     return _C.from_numpy(array) if array.ndim else _C.tensor(array.item())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from typing import ClassVar
 
 import pytest
 
@@ -15,7 +16,7 @@ class Plain(pycore.Tensor):
 
 
 class Logged(pycore.Tensor):
-    calls: list = []
+    calls: ClassVar[list[str]] = []
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):

@@ -75,7 +75,9 @@ def backward(
         inputs = _as_tuple(inputs)
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    _C._run_backward(roots, _gradients(roots, grad_tensors), retain, create_graph, inputs, True, True)
+    _C._run_backward(
+        roots, _gradients(roots, grad_tensors), retain, create_graph, inputs, True, True
+    )
 
 
 def grad(
@@ -101,7 +103,9 @@ def grad(
     if is_grads_batched:
         raise NotImplementedError("grad: is_grads_batched=True is not available")
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True"
+        )
     roots, wanted = _as_tuple(outputs), _as_tuple(inputs)
     retain = create_graph if retain_graph is None else retain_graph
     found = _C._run_backward(
