@@ -25,14 +25,15 @@ class Sample(NamedTuple):
 def values(shape: tuple[int, ...], domain: str, seed: int = 3) -> list[float]:
     """Distinct, well separated numbers, so that finite differences do not change an order."""
     count = math.prod(shape)
-    order = sorted(range(count), key=lambda i: (i * 7919 + seed * 104729) % 1000003)
+    order = sorted(range(count), key=lambda i: (i + 1 + 31 * seed) * 2654435761 % 4294967291)
+    shift = seed / 29
     if domain == "unit":
-        return [(i + 1) / (count + 2) for i in order]
+        return [(i + 1 + shift / 2) / (count + 2) for i in order]
     if domain == "positive":
-        return [(i + 1) / 7 for i in order]
+        return [(i + 1 + shift) / 7 for i in order]
     if domain == "zeros":
         return [0.0 if i % 5 == 0 else (i - count / 3) / 6 for i in order]
-    return [(i - count / 2.3) / 5.3 for i in order]
+    return [(i - count / 2.3 + shift) / 5.3 for i in order]
 
 
 def _act(name: str, node: str = "", **kwargs: Any) -> Sample:
@@ -50,7 +51,7 @@ ACTIVATIONS = [
     _act("elu", "EluBackward0"),
     _act("elu", alpha=1.7),
     _act("selu", "EluBackward0"),
-    _act("celu", "EluBackward0"),
+    _act("celu", "CeluBackward0"),
     _act("celu", alpha=0.6),
     _act("gelu", "GeluBackward0"),
     _act("gelu", approximate="tanh"),
@@ -156,11 +157,15 @@ def _classes(t: Any, *shape: int, high: int = 4) -> Any:
     return t.tensor(flat, dtype=t.int64).reshape(shape)
 
 
+def _weights(t: Any, x: Any, *shape: int) -> Any:
+    return t.tensor(values(shape, "positive", 5)).reshape(shape).to(x.dtype)
+
+
 def _class_loss(name: str, shape: tuple[int, ...], node: str = "", **kwargs: Any) -> list[Sample]:
     rows = shape[:1] + shape[2:] if len(shape) > 1 else ()
     high = shape[1] if len(shape) > 1 else shape[0]
 
-    def sample(reduction: str) -> Sample:
+    def sample(reduction: str, node: str) -> Sample:
         return Sample(
             f"{name}{shape} {reduction}{kwargs or ''}",
             lambda t, F, x: getattr(F, name)(
@@ -170,7 +175,9 @@ def _class_loss(name: str, shape: tuple[int, ...], node: str = "", **kwargs: Any
             node,
         )
 
-    return [sample(r) for r in ("mean", "sum", "none")]
+    return [
+        sample(r, "" if r == "none" and len(shape) == 3 else node) for r in ("mean", "sum", "none")
+    ]
 
 
 LOSSES = [
@@ -190,13 +197,13 @@ LOSSES = [
            ((3, 4), (3, 4))),
     Sample(
         "bce logits weights",
-        lambda t, F, x, y, w, p: F.binary_cross_entropy_with_logits(
-            x, y, w.detach(), pos_weight=p.detach()
+        lambda t, F, x, y: F.binary_cross_entropy_with_logits(
+            x, y, _weights(t, x, 3, 4), pos_weight=_weights(t, x, 4)
         ),
-        ((3, 4), (3, 4), (3, 4), (4,)), "", "unit",
+        ((3, 4), (3, 4)), "", "unit",
     ),
-    Sample("bce weight", lambda t, F, x, y, w: F.binary_cross_entropy(x, y, w.detach()),
-           ((3, 4), (3, 4), (4,)), "", "unit"),
+    Sample("bce weight", lambda t, F, x, y: F.binary_cross_entropy(x, y, _weights(t, x, 4)),
+           ((3, 4), (3, 4)), "", "unit"),
     *_class_loss("nll_loss", (3, 4), "NllLossBackward0"),
     *_class_loss("nll_loss", (2, 4, 3), "NllLoss2DBackward0"),
     *_class_loss("cross_entropy", (3, 4), "NllLossBackward0"),
@@ -207,31 +214,28 @@ LOSSES = [
     *_class_loss("cross_entropy", (3, 4), ignore_index=2),
     *_class_loss("cross_entropy", (3, 4), label_smoothing=0.1),
     *_class_loss("cross_entropy", (2, 4, 3), label_smoothing=0.3, ignore_index=1),
-    Sample(
-        "cross_entropy weight",
-        lambda t, F, x, w: F.cross_entropy(x, _classes(t, 3), w.detach()), ((3, 4), (4,)), "",
-        "positive",
-    ),
+    Sample("cross_entropy weight",
+           lambda t, F, x: F.cross_entropy(x, _classes(t, 3), _weights(t, x, 4)), ((3, 4),)),
     Sample(
         "cross_entropy weight smoothed",
-        lambda t, F, x, w: F.cross_entropy(
-            x, _classes(t, 3), w.detach(), ignore_index=1, label_smoothing=0.2
+        lambda t, F, x: F.cross_entropy(
+            x, _classes(t, 3), _weights(t, x, 4), ignore_index=1, label_smoothing=0.2
         ),
-        ((3, 4), (4,)), "", "positive",
+        ((3, 4),),
     ),
     Sample(
         "nll weight none",
-        lambda t, F, x, w: F.nll_loss(x, _classes(t, 3), w.detach(), reduction="none"),
-        ((3, 4), (4,)), "", "positive",
+        lambda t, F, x: F.nll_loss(x, _classes(t, 3), _weights(t, x, 4), reduction="none"),
+        ((3, 4),),
     ),
     Sample("cross_entropy probabilities", lambda t, F, x, y: F.cross_entropy(x, y),
-           ((3, 4), (3, 4)), "DivBackward1", "positive"),
+           ((3, 4), (3, 4)), "", "positive"),
     Sample(
         "cross_entropy probabilities all",
-        lambda t, F, x, y, w: F.cross_entropy(
-            x, y, w.detach(), reduction="none", label_smoothing=0.1
+        lambda t, F, x, y: F.cross_entropy(
+            x, y, _weights(t, x, 4), reduction="none", label_smoothing=0.1
         ),
-        ((3, 4, 2), (3, 4, 2), (4,)), "", "positive",
+        ((3, 4, 2), (3, 4, 2)), "", "positive",
     ),
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Activations, reductions, losses, normalisations: derivatives, in-place forms, odd layouts, threads, errors."""
+"""Activations, reductions, losses, normalisations: derivatives, in-place, layouts, threads, errors."""
 
 from __future__ import annotations
 

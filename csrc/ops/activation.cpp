@@ -173,8 +173,19 @@ PC_RULE(EluBackward0, elu,
               mul(mul(g, p[0] * p[1] * p[2]), exp(mul(clamp(v, std::nullopt, 0.0), p[2]))),
               mul(g, p[1])))
 }  // namespace
+struct CeluBackward0 : EluBackward0 {
+  static constexpr const char* name = "CeluBackward0";
+};
 static Tensor elu_general(const Tensor& input, double alpha, double scale, double input_scale) {
   return activate<EluBackward0>(Unary::elu, "elu_cpu", input, alpha, scale, input_scale);
+}
+static Tensor celu(const Tensor& input, double alpha) {
+  PC_CHECK(alpha != 0, "ZeroDivisionError: alpha cannot be 0 for CELU");
+  check_floating(input, "elu_cpu");
+  const double p[3] = {alpha, 1, 1 / alpha};
+  Tensor out = unary_pointwise(Unary::elu, input, input.dtype(), p);
+  if (recording(input)) record(out, CeluBackward0{{Saved(input), {p[0], p[1], p[2]}}}, input);
+  return out;
 }
 static Tensor elu_maybe_inplace(const Tensor& input, double alpha, double scale, double input_scale,
                                 bool inplace) {
@@ -204,15 +215,10 @@ ELU with the slope and scale that keep activations normalised (Klambauer et al. 
 >>> pycore.nn.functional.selu(pycore.tensor([-1., 2.]))
 tensor([-1.1113,  2.1014])
 )");
-static Tensor celu(const Tensor& input, double alpha) {
-  PC_CHECK(alpha != 0, "ZeroDivisionError: alpha cannot be 0 for CELU");
-  return elu_general(input, alpha, 1, 1 / alpha);
-}
 PYCORE_OP("celu(Tensor input, float alpha=1.0) -> Tensor", celu, kFunction | kInplace | kPointwise,
           "See :func:`pycore.nn.functional.celu`.");
 static Tensor nn_celu(const Tensor& input, double alpha, bool inplace) {
-  PC_CHECK(alpha != 0, "ZeroDivisionError: alpha cannot be 0 for CELU");
-  return elu_maybe_inplace(input, alpha, 1, 1 / alpha, inplace);
+  return inplace ? call_inplace_as<celu, kPointwise>(input, alpha) : celu(input, alpha);
 }
 PYCORE_OP("nn.celu(Tensor input, float alpha=1.0, bool inplace=False) -> Tensor", nn_celu, kPlain,
           R"(

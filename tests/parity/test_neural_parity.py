@@ -38,6 +38,8 @@ def test_values_and_gradients(sample: Sample, dtype: str) -> None:
     ours, a = run(pycore, sample, dtype)
     theirs, b = run(torch, sample, dtype)
     tolerance = TOLERANCE[dtype]
+    if sample.name.startswith(("celu", "hardsigmoid")):
+        tolerance = max(tolerance, 1e-7)  # torch rounds a constant of theirs to float32
     assert tuple(a.shape) == tuple(b.shape)
     assert str(a.dtype).partition(".")[2] == str(b.dtype).partition(".")[2]
     assert np.allclose(numbers(a), numbers(b), rtol=tolerance, atol=tolerance, equal_nan=True)
