@@ -1,6 +1,7 @@
-"""Samples of activations, reductions, scans, losses and normalisations: what the tests of these operators run through.
+"""Samples of activations, reductions, scans, losses and normalisations for their tests.
 
-Each sample calls an operator of either package on float tensors of the given shapes. Knows no test framework.
+Each sample calls an operator of either package on float tensors of the given shapes. Knows no test
+framework.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Activations, reductions, losses, normalisations: derivatives, in-place, layouts, threads, errors."""
+"""Activations, reductions, losses, normalisations: derivatives, layouts, threads, errors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def test_layout_does_not_change_results(sample: Sample) -> None:
 def test_threads_do_not_change_bits() -> None:
     x = pycore.tensor(values((40, 30, 50), "real")).reshape(40, 30, 50)
     calls = [
-        lambda: x.sum(), lambda: x.sum(0), lambda: x.sum(1), lambda: x.var((0, 2)), lambda: x.norm(),
+        lambda: x.sum(), lambda: x.sum(0), lambda: x.sum(1), lambda: x.var((0, 2)),
+        lambda: x.norm(),
         lambda: x.logsumexp(0), lambda: x.softmax(1), lambda: F.layer_norm(x, (30, 50)),
         lambda: F.batch_norm(x, None, None, training=True), lambda: F.gelu(x), lambda: x.cumsum(0),
     ]  # fmt: skip

@@ -24,8 +24,42 @@ void over_units(const Context& ctx, int64_t units, int64_t size, const Body& bod
   });
 }
 
-// Calls rows(offset) for each row if inner == 1, else columns(offset, lanes) for each register of
-// neighbouring columns; offset is that of the first element.
+// kCount registers of neighbouring columns; the only one of Tile<T, 1> may be partial.
+template <class T, int kCount>
+struct Tile {
+  Vec<T> r[kCount];
+
+  static PYCORE_INLINE Tile load(const T* p, int lanes) {
+    Tile t;
+    for (int k = 0; k < kCount; ++k)
+      t.r[k] = kCount == 1 ? load_n<T>(p, lanes) : v::load<T>(p + k * v::kLanes<T>);
+    return t;
+  }
+  PYCORE_INLINE void store(T* p, int lanes) const {
+    for (int k = 0; k < kCount; ++k) {
+      if (kCount == 1)
+        store_n<T>(p, r[k], lanes);
+      else
+        v::store<T>(p + k * v::kLanes<T>, r[k]);
+    }
+  }
+  static PYCORE_INLINE Tile all(T x) {
+    Tile t;
+    for (int k = 0; k < kCount; ++k) t.r[k] = v::splat<T>(x);
+    return t;
+  }
+  static int width(int lanes) { return kCount == 1 ? lanes : kCount * v::kLanes<T>; }
+  // f of the lanes of this and of others.
+  template <class F, class... Others>
+  PYCORE_INLINE Tile map(F f, const Others&... others) const {
+    Tile t;
+    for (int k = 0; k < kCount; ++k) t.r[k] = f(r[k], others.r[k]...);
+    return t;
+  }
+};
+
+// Calls rows(offset) for each row if inner == 1, else columns(Tile, offset, lanes) for tiles of
+// neighbouring columns, of four registers where possible; offset is that of the first element.
 template <class T, class Rows, class Columns>
 void over_slices(const Context& ctx, int64_t outer, int64_t n, int64_t inner, const Rows& rows,
                  const Columns& columns) {
@@ -35,18 +69,33 @@ void over_slices(const Context& ctx, int64_t outer, int64_t n, int64_t inner, co
     return;
   }
   constexpr int kL = v::kLanes<T>;
-  const int64_t blocks = (inner + kL - 1) / kL;
+  const int64_t wide = inner / (4 * kL), rest = inner - wide * 4 * kL;
+  const int64_t blocks = wide + (rest + kL - 1) / kL;
   over_units(ctx, outer * blocks, n * smaller(inner, kL), [&](int64_t u) {
-    const int64_t first = u % blocks * kL;
-    columns(u / blocks * n * inner + first, static_cast<int>(smaller(kL, inner - first)));
+    const int64_t block = u % blocks, start = u / blocks * n * inner;
+    if (block < wide) {
+      columns(Tile<T, 4>{}, start + block * 4 * kL, kL);
+    } else {
+      const int64_t first = wide * 4 * kL + (block - wide) * kL;
+      columns(Tile<T, 1>{}, start + first, static_cast<int>(smaller(kL, inner - first)));
+    }
   });
 }
 
-// inf - inf is NaN, as in PyTorch; only an all -inf row gives NaN in this way.
 template <class T>
-PYCORE_INLINE Vec<T> columns_max(const T* p, int64_t n, int64_t inner, int lanes) {
-  Vec<T> top = v::splat<T>(-v::kInf<T>);
-  for (int64_t i = 0; i < n; ++i) top = v::max<T>(load_n<T>(p + i * inner, lanes), top);
+PYCORE_INLINE Vec<T> max_of(Vec<T> a, Vec<T> b) {
+  return v::max<T>(b, a);  // keeps the running maximum a where b is NaN
+}
+template <class T>
+PYCORE_INLINE Vec<T> sum_of(Vec<T> a, Vec<T> b) {
+  return a + b;
+}
+
+// Of a row of -inf alone, and where +inf or NaN occurs, the results are NaN, as in PyTorch.
+template <class Columns, class T>
+PYCORE_INLINE Columns columns_max(const T* p, int64_t n, int64_t inner, int lanes) {
+  Columns top = Columns::all(-v::kInf<T>);
+  for (int64_t i = 0; i < n; ++i) top = top.map(max_of<T>, Columns::load(p + i * inner, lanes));
   return top;
 }
 
@@ -70,17 +119,21 @@ void softmax(const Context& ctx, const void* in, void* out, int64_t outer, int64
           store_n<T>(y + o + i, load_n<T>(y + o + i, lanes) * scale, lanes);
         });
       },
-      [&](int64_t o, int lanes) {
-        const Vec<T> top = columns_max<T>(x + o, n, inner, lanes);
-        Vec<T> sum{};
+      [&](auto tile, int64_t o, int lanes) {
+        using Columns = decltype(tile);
+        const Columns top = columns_max<Columns, T>(x + o, n, inner, lanes);
+        Columns sum = Columns::all(0);
         for (int64_t i = 0; i < n; ++i) {
-          const Vec<T> e = v::exp<T>(load_n<T>(x + o + i * inner, lanes) - top);
-          sum += e;
-          store_n<T>(y + o + i * inner, e, lanes);
+          const Columns e = Columns::load(x + o + i * inner, lanes)
+                                .map([](Vec<T> a, Vec<T> m) { return v::exp<T>(a - m); }, top);
+          sum = sum.map(sum_of<T>, e);
+          e.store(y + o + i * inner, lanes);
         }
-        const Vec<T> scale = T(1) / sum;
+        const Columns scale = sum.map([](Vec<T> s) { return T(1) / s; });
         for (int64_t i = 0; i < n; ++i)
-          store_n<T>(y + o + i * inner, load_n<T>(y + o + i * inner, lanes) * scale, lanes);
+          Columns::load(y + o + i * inner, lanes)
+              .map([](Vec<T> a, Vec<T> s) { return a * s; }, scale)
+              .store(y + o + i * inner, lanes);
       });
 }
 
@@ -90,11 +143,14 @@ PYCORE_INLINE T row_log_sum(const T* p, int64_t n, T top) {
   const T sum = sum_row<T>(p, n, -v::kInf<T>, [&](Vec<T> x) { return v::exp<T>(x - top); });
   return static_cast<T>(::log(static_cast<double>(sum)));
 }
-template <class T>
-PYCORE_INLINE Vec<T> columns_log_sum(const T* p, int64_t n, int64_t inner, int lanes, Vec<T> top) {
-  Vec<T> sum{};
-  for (int64_t i = 0; i < n; ++i) sum += v::exp<T>(load_n<T>(p + i * inner, lanes) - top);
-  return v::log<T>(sum);
+template <class Columns, class T>
+PYCORE_INLINE Columns columns_log_sum(const T* p, int64_t n, int64_t inner, int lanes,
+                                      const Columns& top) {
+  Columns sum = Columns::all(0);
+  for (int64_t i = 0; i < n; ++i)
+    sum = sum.map([](Vec<T> s, Vec<T> a, Vec<T> m) { return s + v::exp<T>(a - m); },
+                  Columns::load(p + i * inner, lanes), top);
+  return sum.map([](Vec<T> s) { return v::log<T>(s); });
 }
 
 template <class T>
@@ -111,11 +167,14 @@ void log_softmax(const Context& ctx, const void* in, void* out, int64_t outer, i
           store_n<T>(y + o + i, load_n<T>(x + o + i, lanes) - top - log_sum, lanes);
         });
       },
-      [&](int64_t o, int lanes) {
-        const Vec<T> top = columns_max<T>(x + o, n, inner, lanes);
-        const Vec<T> log_sum = columns_log_sum<T>(x + o, n, inner, lanes, top);
+      [&](auto tile, int64_t o, int lanes) {
+        using Columns = decltype(tile);
+        const Columns top = columns_max<Columns, T>(x + o, n, inner, lanes);
+        const Columns log_sum = columns_log_sum<Columns, T>(x + o, n, inner, lanes, top);
         for (int64_t i = 0; i < n; ++i)
-          store_n<T>(y + o + i * inner, load_n<T>(x + o + i * inner, lanes) - top - log_sum, lanes);
+          Columns::load(x + o + i * inner, lanes)
+              .map([](Vec<T> a, Vec<T> m, Vec<T> l) { return a - m - l; }, top, log_sum)
+              .store(y + o + i * inner, lanes);
       });
 }
 
@@ -126,25 +185,33 @@ void softmax_backward(const Context& ctx, const void* dy, const void* y, void* d
   const T* g = static_cast<const T*>(dy);
   const T* r = static_cast<const T*>(y);
   T* d = static_cast<T*>(dx);
-  const auto weight = [&](int64_t o, int lanes) {
-    return kLog ? load_n<T>(g + o, lanes) : load_n<T>(g + o, lanes) * load_n<T>(r + o, lanes);
-  };
-  const auto write = [&](int64_t o, int lanes, Vec<T> sum) {
-    const Vec<T> a = load_n<T>(g + o, lanes), b = load_n<T>(r + o, lanes);
-    store_n<T>(d + o, kLog ? a - v::exp<T>(b) * sum : b * (a - sum), lanes);
+  const auto weight = [](Vec<T> a, Vec<T> b) { return kLog ? a : a * b; };
+  const auto result = [](Vec<T> a, Vec<T> b, Vec<T> sum) {
+    return kLog ? a - v::exp<T>(b) * sum : b * (a - sum);
   };
   over_slices<T>(
       ctx, outer, n, inner,
       [&](int64_t o) {
         Vec<T> sum{};
-        over_row<T>(n, [&](int64_t i, int lanes) { sum += weight(o + i, lanes); });
+        over_row<T>(n, [&](int64_t i, int lanes) {
+          sum += weight(load_n<T>(g + o + i, lanes), load_n<T>(r + o + i, lanes));
+        });
         const Vec<T> total = v::splat<T>(v::sum_lanes<T>(sum));
-        over_row<T>(n, [&](int64_t i, int lanes) { write(o + i, lanes, total); });
+        over_row<T>(n, [&](int64_t i, int lanes) {
+          const Vec<T> a = load_n<T>(g + o + i, lanes), b = load_n<T>(r + o + i, lanes);
+          store_n<T>(d + o + i, result(a, b, total), lanes);
+        });
       },
-      [&](int64_t o, int lanes) {
-        Vec<T> sum{};
-        for (int64_t i = 0; i < n; ++i) sum += weight(o + i * inner, lanes);
-        for (int64_t i = 0; i < n; ++i) write(o + i * inner, lanes, sum);
+      [&](auto tile, int64_t o, int lanes) {
+        using Columns = decltype(tile);
+        Columns sum = Columns::all(0);
+        for (int64_t i = 0; i < n; ++i)
+          sum = sum.map(sum_of<T>, Columns::load(g + o + i * inner, lanes)
+                                       .map(weight, Columns::load(r + o + i * inner, lanes)));
+        for (int64_t i = 0; i < n; ++i)
+          Columns::load(g + o + i * inner, lanes)
+              .map(result, Columns::load(r + o + i * inner, lanes), sum)
+              .store(d + o + i * inner, lanes);
       });
 }
 
@@ -195,10 +262,15 @@ int64_t cross_entropy(const Context& ctx, const ClassTargets& t, const void* in,
         const T top = row_max<T>(x + o, t.n);
         finish(row_at(t, o), top, row_log_sum<T>(x + o, t.n, top));
       },
-      [&](int64_t o, int lanes) {
-        const Vec<T> top = columns_max<T>(x + o, t.n, t.inner, lanes);
-        const Vec<T> log_sum = columns_log_sum<T>(x + o, t.n, t.inner, lanes, top);
-        for (int j = 0; j < lanes; ++j) finish(row_at(t, o) + j, top[j], log_sum[j]);
+      [&](auto tile, int64_t o, int lanes) {
+        using Columns = decltype(tile);
+        const Columns top = columns_max<Columns, T>(x + o, t.n, t.inner, lanes);
+        const Columns log_sum = columns_log_sum<Columns, T>(x + o, t.n, t.inner, lanes, top);
+        T tops[4 * v::kLanes<T>], log_sums[4 * v::kLanes<T>];
+        top.store(tops, lanes);
+        log_sum.store(log_sums, lanes);
+        for (int j = 0; j < Columns::width(lanes); ++j)
+          finish(row_at(t, o) + j, tops[j], log_sums[j]);
       });
   return -1;
 }
@@ -212,10 +284,9 @@ void cross_entropy_backward(const Context& ctx, const ClassTargets& t, const voi
   const T* scale = static_cast<const T*>(scale_in);
   T* dx = static_cast<T*>(out);
   const auto factor = [&](int64_t r) { return scale[r * stride_scale] * weight_of<T>(t, r); };
-  const auto write = [&](int64_t o, int lanes, Vec<T> log_sum, Vec<T> k) {
-    // Ignored rows get zeros even where x is infinite.
-    const Vec<T> p = v::exp<T>(load_n<T>(x + o, lanes) - log_sum);
-    store_n<T>(dx + o, v::select<T>(k == T(0), Vec<T>{}, p * k), lanes);
+  // Ignored rows get zeros even where x is infinite.
+  const auto share = [](Vec<T> a, Vec<T> log_sum, Vec<T> k) {
+    return v::select<T>(k == T(0), Vec<T>{}, v::exp<T>(a - log_sum) * k);
   };
   over_slices<T>(
       ctx, t.outer, t.n, t.inner,
@@ -223,16 +294,22 @@ void cross_entropy_backward(const Context& ctx, const ClassTargets& t, const voi
         const int64_t r = row_at(t, o);
         const T k = factor(r);
         const Vec<T> log_sum = v::splat<T>(lse[r]), ks = v::splat<T>(k);
-        over_row<T>(t.n, [&](int64_t i, int lanes) { write(o + i, lanes, log_sum, ks); });
+        over_row<T>(t.n, [&](int64_t i, int lanes) {
+          store_n<T>(dx + o + i, share(load_n<T>(x + o + i, lanes), log_sum, ks), lanes);
+        });
         if (t.target[r] != t.ignore_index) dx[target_offset(t, r)] -= k;
       },
-      [&](int64_t o, int lanes) {
+      [&](auto tile, int64_t o, int lanes) {
+        using Columns = decltype(tile);
         const int64_t r = row_at(t, o);
-        T factors[v::kLanes<T>] = {};
-        for (int j = 0; j < lanes; ++j) factors[j] = factor(r + j);
-        const Vec<T> k = v::load<T>(factors), log_sum = load_n<T>(lse + r, lanes);
-        for (int64_t i = 0; i < t.n; ++i) write(o + i * t.inner, lanes, log_sum, k);
-        for (int j = 0; j < lanes; ++j)
+        T factors[4 * v::kLanes<T>] = {};
+        for (int j = 0; j < Columns::width(lanes); ++j) factors[j] = factor(r + j);
+        const Columns k = Columns::load(factors, lanes), log_sum = Columns::load(lse + r, lanes);
+        for (int64_t i = 0; i < t.n; ++i)
+          Columns::load(x + o + i * t.inner, lanes)
+              .map(share, log_sum, k)
+              .store(dx + o + i * t.inner, lanes);
+        for (int j = 0; j < Columns::width(lanes); ++j)
           if (t.target[r + j] != t.ignore_index) dx[target_offset(t, r + j)] -= factors[j];
       });
 }

@@ -1,4 +1,4 @@
-"""Activations, reductions, losses and normalisations side by side with torch: values, gradients, node names, dtypes."""
+"""Neural operators side by side with torch: values, gradients, node names, dtypes, errors."""
 
 from __future__ import annotations
 
