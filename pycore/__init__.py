@@ -6,7 +6,15 @@ many programs do not need (optim, utils.data, serialization ...) are imported wh
 
 from __future__ import annotations
 
-from . import _C
+try:
+    import pycore._C as _C
+except ModuleNotFoundError as missing:
+    if missing.name != "pycore._C":
+        raise
+    raise ImportError(
+        "pycore's extension module is not built in this folder. If pycore is installed, start "
+        "Python outside of the folder of its sources; if not, install it with `pip install .`"
+    ) from None
 from ._C import *
 
 __version__ = "0.1.0"
