@@ -93,6 +93,7 @@ def _receiver(pipe: Any, tasks: Any) -> None:
 
 def worker_loop(
     pipe: Any,
+    inherited: list[Any],
     dataset: Any,
     is_iterable: bool,
     batching: bool,
@@ -107,7 +108,9 @@ def worker_loop(
     import queue
     import threading
 
-    # Before anything else: the parent's thread pool does not exist in a forked child.
+    for end in inherited:
+        end.close()
+    # Before any operator: the parent's thread pool does not exist in a forked child.
     _C.set_num_threads(1)
     where = f"in DataLoader worker process {number}"
     seed = base_seed + number

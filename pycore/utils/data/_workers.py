@@ -54,12 +54,17 @@ class WorkerIterator:
         context = loader.multiprocessing_context or get_context()
         self._workers: list[Any] = []
         self._pipes: list[Any] = []
+        forked = context.get_start_method() == "fork"
         for number in range(loader.num_workers):
             ours, theirs = context.Pipe(duplex=True)
+            self._pipes.append(ours)
             process = context.Process(
                 target=worker_loop,
                 args=(
                     theirs,
+                    # A forked worker has copies of our ends. Left open, they would keep the
+                    # pipes of an abandoned pass alive, and workers stuck in sending.
+                    self._pipes if forked else [],
                     loader.dataset,
                     loader._is_iterable,
                     loader._batching,
@@ -75,7 +80,6 @@ class WorkerIterator:
             process.start()
             theirs.close()  # so that we read an end when the worker dies
             self._workers.append(process)
-            self._pipes.append(ours)
         self._finalizer = Finalize(self, _stop, (self._workers, self._pipes), exitpriority=10)
         self._begin()
 
