@@ -185,7 +185,7 @@ class inference_mode(_ModeDecorator):
 
     >>> import pycore
     >>> with pycore.inference_mode():
-    ...     y = pycore.ones(2) * 2
+    ...     y = pycore.ones(2)
     >>> y.is_inference()
     True
     """
