@@ -14,7 +14,7 @@ using kernels::GemmArgs;
 using kernels::run_tasks;
 using kernels::Scratch;
 
-constexpr int64_t kTaskWork = 1 << 18;  // multiply-adds that are worth a task (about 2-4 us)
+constexpr int64_t kTaskWork = 1 << 20;  // multiply-adds that are worth a task (about 10 us)
 constexpr int64_t kMaxTasks = 16;       // tasks of one phase; a fixed bound, not the thread count
 
 inline int64_t min_of(int64_t x, int64_t y) { return x < y ? x : y; }
@@ -100,8 +100,8 @@ void blocked(const Context& ctx, const Problem<T>& q) {
         const int64_t a_panels = PackedA ? ceil_div(mc, kMr) : 0;
         const int64_t b_todo = PackedB && ic == 0 ? b_panels : 0;
         if (a_panels + b_todo > 0) {
-          const int64_t a_tasks = min_of(a_panels, tasks_for(4 * a_panels * kMr * kc));
-          const int64_t b_tasks = min_of(b_todo, tasks_for(4 * b_todo * kNr<T> * kc));
+          const int64_t a_tasks = min_of(a_panels, tasks_for(16 * a_panels * kMr * kc));
+          const int64_t b_tasks = min_of(b_todo, tasks_for(16 * b_todo * kNr<T> * kc));
           run_tasks(ctx, a_tasks + b_tasks, [&](int64_t t) {
             if (t < b_tasks) {
               pack_panels<T, kNr<T>>(b, q.bcs, q.brs, nc, kc, b_pack.get(), t * b_todo / b_tasks,
@@ -139,7 +139,7 @@ void product(const Context& ctx, const Problem<T>& q) {
   constexpr int L = kLanes<T>;
   const int64_t work = q.m * q.n * q.k;
   if (q.m <= 7 && q.acs == 1 && q.brs == 1 && q.k > 1) {
-    const int64_t groups = ceil_div(q.n, L), tasks = min_of(groups, tasks_for(work));
+    const int64_t groups = ceil_div(q.n, L), tasks = min_of(groups, tasks_for(4 * work));
     run_tasks(ctx, tasks, [&](int64_t t) {
       dot_columns<T>(q.m, q.k, q.a, q.ars, q.b, q.bcs, q.c, q.crs, t * groups / tasks * L,
                      min_of(q.n, (t + 1) * groups / tasks * L), q.e);
@@ -148,7 +148,7 @@ void product(const Context& ctx, const Problem<T>& q) {
   }
   const bool b_rows = q.bcs == 1 && (kCheapPartial || q.n % L == 0);
   if (q.m == 1 && b_rows) {
-    const int64_t groups = ceil_div(q.n, 8 * L), tasks = min_of(groups, tasks_for(work));
+    const int64_t groups = ceil_div(q.n, 8 * L), tasks = min_of(groups, tasks_for(4 * work));
     run_tasks(ctx, tasks, [&](int64_t t) {
       row_columns<T>(q.k, q.a, q.acs, q.b, q.brs, q.c, t * groups / tasks * 8 * L,
                      min_of(q.n, (t + 1) * groups / tasks * 8 * L), q.e);
