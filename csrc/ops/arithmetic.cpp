@@ -259,8 +259,8 @@ static void check_divisor(const Operand& b, DType dtype) {
 
 static Tensor integer_like(Binary f, const Operand& a, const Operand& b) {
   DType dtype = result_type(a, b);
+  PC_CHECK_IMPLEMENTED(dtype != DType::bool_, "\"div_floor_cpu\" not implemented for 'Bool'");
   check_divisor(b, dtype);
-  if (dtype == DType::bool_) dtype = DType::uint8;
   return binary_pointwise(f, a, b, dtype);
 }
 
@@ -398,19 +398,22 @@ struct PowBackward1 {
 }  // namespace
 
 Tensor pow(const Operand& a, const Operand& b) {
+  PC_CHECK_TYPE(a.is_tensor() || b.is_tensor(), "pow(): expected at least one Tensor, got two numbers");
   DType dtype = result_type(a, b);
   if (!b.is_tensor()) {
     double e = b.scalar().to_double();
     const Tensor& x = a.tensor();
     PC_CHECK(is_floating(dtype) || e >= 0, "Integers to negative integer powers are not allowed.");
-    Tensor out = e == 2 && dtype != DType::bool_ ? binary_pointwise(Binary::mul, a, a, dtype)
+    // Of truth values: x ** True is x, x ** False is True.
+    if (dtype == DType::bool_) return e == 0 ? full(x.sizes(), true, dtype) : clone_data(x);
+    Tensor out = e == 2 ? binary_pointwise(Binary::mul, a, a, dtype)
                  : e == 0.5 && is_floating(dtype)
                      ? unary_pointwise(kernels::Unary::sqrt, x, dtype)
-                     : binary_pointwise(Binary::pow, a, b, dtype == DType::bool_ ? DType::uint8 : dtype);
+                     : binary_pointwise(Binary::pow, a, b, dtype);
     if (recording(x)) record(out, PowBackward0{Saved(x), b.scalar()}, x);
     return out;
   }
-  if (dtype == DType::bool_) dtype = DType::uint8;
+  PC_CHECK_IMPLEMENTED(dtype != DType::bool_, "\"pow\" not implemented for 'Bool'");
   Tensor out = binary_pointwise(Binary::pow, a, b, dtype);
   const Tensor &x = tensor_or_none(a), &y = b.tensor();
   if (recording(x, y)) {
@@ -516,8 +519,41 @@ The smaller of the two, element by element; NaN wins.
 >>> pycore.minimum(pycore.tensor([1, 5]), pycore.tensor([3, 2]))
 tensor([1, 2])
 )")
-PC_EXTREMUM(fmax, FmaxBackward0, fmax, gt, "As :func:`maximum`, but a number wins over NaN.")
-PC_EXTREMUM(fmin, FminBackward0, fmin, lt, "As :func:`minimum`, but a number wins over NaN.")
+// The same where NaN loses: it gets no gradient, and equal values give theirs to the first side.
+#define PC_NUMBER_EXTREMUM(NAME, NODE, KERNEL, OF_INTEGERS, WINS, DOC)                             \
+  namespace {                                                                                     \
+  struct NODE {                                                                                   \
+    static constexpr const char* name = #NODE;                                                    \
+    ToInput to_a, to_b;                                                                           \
+    Saved a, b;                                                                                   \
+    void operator()(Backward& w) {                                                                \
+      Tensor x = detach(w.get(a)), y = detach(w.get(b));                                          \
+      Tensor second = logical_and(logical_not(WINS(x, y)), eq(y, y));                             \
+      if (w.needs(0)) w.set(0, to_a(where(second, 0.0, w.grad())));                               \
+      if (w.needs(1)) w.set(1, to_b(where(second, w.grad(), 0.0)));                               \
+    }                                                                                             \
+  };                                                                                              \
+  Tensor NAME##_op(const Tensor& a, const Tensor& b) {                                            \
+    DType t = result_type(a, b);                                                                  \
+    Tensor out = binary_pointwise(is_floating(t) ? Binary::KERNEL : Binary::OF_INTEGERS, a, b, t); \
+    if (recording(a, b)) record(out, NODE{ToInput(a, out), ToInput(b, out), Saved(a), Saved(b)}, a, b); \
+    return out;                                                                                   \
+  }                                                                                               \
+  PYCORE_OP(#NAME "(Tensor input, Tensor other) -> Tensor", NAME##_op,                            \
+            kFunction | kMethod | kOut | kPointwise, DOC);                                        \
+  }
+PC_NUMBER_EXTREMUM(fmax, FmaxBackward0, fmax, maximum, ge, R"(
+As :func:`maximum`, but a number wins over NaN.
+
+>>> pycore.fmax(pycore.tensor([1., float('nan')]), pycore.tensor([3., 2.]))
+tensor([3., 2.])
+)")
+PC_NUMBER_EXTREMUM(fmin, FminBackward0, fmin, minimum, le, R"(
+As :func:`minimum`, but a number wins over NaN.
+
+>>> pycore.fmin(pycore.tensor([1., float('nan')]), pycore.tensor([3., 2.]))
+tensor([1., 2.])
+)")
 
 // --- comparisons and logic -------------------------------------------------------------------------------------------------
 
@@ -590,7 +626,10 @@ PYCORE_OP("not_equal(Tensor input, Tensor|Scalar other) -> Tensor", ne, kArithme
 
 #define PC_BITWISE(NAME, KERNEL, DOC)                                                                   \
   static Tensor NAME(const Operand& a, const Operand& b) {                                              \
-    return binary_pointwise(Binary::KERNEL, a, b, result_type(a, b));                                   \
+    DType t = result_type(a, b);                                                                        \
+    auto* kernel = kernels_now().binary->fn[static_cast<int>(Binary::KERNEL)][static_cast<int>(compute_dtype(t))]; \
+    PC_CHECK_IMPLEMENTED(kernel, "\"" #KERNEL "_cpu\" not implemented for '", scalar_type_name(t), "'");  \
+    return binary_pointwise(Binary::KERNEL, a, b, t);                                                   \
   }                                                                                                     \
   PYCORE_OP(#NAME "(Tensor input, Tensor|Scalar other) -> Tensor", NAME, kArithmetic, DOC);
 

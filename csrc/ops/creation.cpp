@@ -37,11 +37,13 @@ using Ignored = std::optional<int64_t>;
 
 Tensor finish(Tensor t, bool requires_grad) {
   t->inference = t_grad_mode.inference;
+  PC_CHECK(!requires_grad || t.is_floating(), "Only Tensors of floating point and complex dtype can require gradients; got ", t.dtype());
   if (requires_grad) set_requires_grad(t, true);
   return t;
 }
 
 Tensor zeros_op(IntSpan size, Dtype dtype, Ignored, Ignored, bool, bool grad) {
+  for (int64_t s : size) PC_CHECK(s >= 0, "zeros: Dimension size must be non-negative. Got ", s, " in ", Dims(size));
   return finish(zeros(size, dtype.value_or(default_dtype())), grad);
 }
 PYCORE_OP("zeros(int[] size, " PC_FACTORY_ARGS ") -> Tensor", zeros_op, kFunction | kOut, R"(

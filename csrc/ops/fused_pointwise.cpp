@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/matrix.h"
 #include "ops/ops.h"
 
 namespace pycore {
@@ -52,7 +53,8 @@ struct LerpBackward1 {
 };
 
 void check_same_dtype(const Tensor& a, const Tensor& b, const char* argument) {
-  PC_CHECK(a.dtype() == b.dtype(), "expected dtype ", a.dtype(), " for `", argument, "` but got dtype ", b.dtype());
+  PC_CHECK(a.dtype() == b.dtype(), "expected dtype ", cpp_type_name(a.dtype()), " for `", argument, "` but got dtype ",
+           cpp_type_name(b.dtype()));
 }
 
 Tensor lerp(const Tensor& a, const Tensor& end, const Operand& weight) {
@@ -133,6 +135,8 @@ Tensor addcmul(const Tensor& a, const Tensor& b, const Tensor& c, const Scalar& 
     PC_CHECK(!value.is_floating(), "value cannot be converted to type int64_t without overflow: addcmul of ", dtype,
              " needs an integer value, got ", value.to_double());
     PC_CHECK_IMPLEMENTED(dtype != DType::bool_, "\"addcmul_cpu_out\" not implemented for 'Bool'");
+    // Three steps: the first must not take the target that the last is meant for.
+    t_out_target.tensor = nullptr;
     return to_dtype(add(a, mul(mul(b, c), value)), dtype);
   }
   Tensor out = ternary_pointwise(Ternary::addcmul, a, b, c, dtype, value.to_double());
@@ -179,13 +183,15 @@ struct XlogyBackward {
   ToInput to_a, to_b;
   Saved a, b;
   Scalar x, y;
+  bool second_is_tensor = true;
   void operator()(Backward& w) {
-    Tensor t = b.defined() ? w.get(b) : Tensor();
+    // Asked for even if it is gone, so that a second backward is refused.
+    Tensor t = second_is_tensor ? w.get(b) : Tensor();
     if (w.needs(0)) {
       // log(y) where x is not 0: at 0 the product stays 0 for every y but NaN.
       Tensor v = w.get(a);
-      Tensor log_y = b.defined() ? log(t) : scalar_tensor(std::log(y.to_double()), w.grad().dtype());
-      Tensor keep = b.defined() ? logical_and(eq(v, 0), le(t, 0)) : logical_and(eq(v, 0), Scalar(y.to_double() <= 0));
+      Tensor log_y = second_is_tensor ? log(t) : scalar_tensor(std::log(y.to_double()), w.grad().dtype());
+      Tensor keep = second_is_tensor ? logical_and(eq(v, 0), le(t, 0)) : logical_and(eq(v, 0), Scalar(y.to_double() <= 0));
       w.set(0, to_a(mul(w.grad(), where(keep, 0.0, log_y))));
     }
     if (w.needs(1)) w.set(1, to_b(a.defined() ? mul(w.grad(), div(w.get(a), t)) : mul(w.grad(), div(x, t))));
@@ -200,7 +206,7 @@ Tensor xlogy(const Operand& a, const Operand& b) {
   Tensor out = binary_pointwise(Binary::xlogy, a, b, to_floating(result_type(a, b)));
   const Tensor &x = tensor_or_none(a), &y = tensor_or_none(b);
   if (recording(x, y)) {
-    XlogyBackward0 rule{{to_input(a, out), to_input(b, out), {}, {}, {}, {}}};
+    XlogyBackward0 rule{{to_input(a, out), to_input(b, out), {}, {}, {}, {}, b.is_tensor()}};
     if (a.is_tensor()) rule.a = Saved(x); else rule.x = a.scalar();
     if (b.is_tensor()) rule.b = Saved(y); else rule.y = b.scalar();
     Ref<Node> node = record(out, std::move(rule), x, y);

@@ -213,7 +213,7 @@ PYCORE_OP("bmm(Tensor input, Tensor mat2) -> Tensor", bmm, kFunction | kMethod |
 Products of matrices, one per index of the first dimension: (b, n, m) times (b, m, p) gives (b, n, p).
 
 >>> pycore.bmm(pycore.ones(10, 3, 4), pycore.ones(10, 4, 5)).shape
-torch.Size([10, 3, 5])
+pycore.Size([10, 3, 5])
 )");
 
 // --- mv, dot, outer ------------------------------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ The matrix product, by the dimensions of the operands:
 >>> pycore.matmul(pycore.ones(2, 3), pycore.ones(3))
 tensor([3., 3.])
 >>> pycore.matmul(pycore.ones(10, 1, 2, 3), pycore.ones(4, 3, 5)).shape
-torch.Size([10, 4, 2, 5])
+pycore.Size([10, 4, 2, 5])
 )");
 PYCORE_OP("__matmul__(Tensor input, Tensor other) -> Tensor", matmul, kMethod, "");
 static Tensor rmatmul(const Tensor& input, const Tensor& other) { return matmul(other, input); }

@@ -164,7 +164,7 @@ PYCORE_OP(
 machine epsilon when not given.
 
 >>> pycore.nn.functional.rms_norm(pycore.tensor([3., 3.]), (2,))
-tensor([1.0000, 1.0000])
+tensor([1., 1.])
 )");
 
 // --- group norm

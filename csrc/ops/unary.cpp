@@ -213,6 +213,13 @@ tensor([0.0000, 0.4769])
 
 // --- functions that keep integers -----------------------------------------------------------------------------------
 
+// Of bool, abs is refused and the square is an integer, as in PyTorch.
+static DType kept_dtype(DType t, Unary f) {
+  if (t != DType::bool_) return t;
+  PC_CHECK_IMPLEMENTED(f == Unary::square, "\"abs_cpu\" not implemented for 'Bool'");
+  return DType::int64;
+}
+
 #define PC_UNARY_KEEP(NAME, NODE, DERIVATIVE, DOC)                                             \
   namespace {                                                                                  \
   struct NODE {                                                                                \
@@ -226,8 +233,8 @@ tensor([0.0000, 0.4769])
   };                                                                                           \
   }                                                                                            \
   Tensor NAME(const Tensor& input) {                                                           \
-    PC_CHECK(input.dtype() != DType::bool_, #NAME ": not implemented for 'Bool'");             \
-    Tensor out = unary_pointwise(Unary::NAME, input, input.dtype());                           \
+    DType t = kept_dtype(input.dtype(), Unary::NAME);                                          \
+    Tensor out = unary_pointwise(Unary::NAME, input, t);                                       \
     if (recording(input)) record(out, NODE{saved_input(input, out)}, input);                   \
     return out;                                                                                \
   }                                                                                            \

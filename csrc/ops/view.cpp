@@ -485,7 +485,8 @@ Tensor select(const Tensor& x, int64_t dim, int64_t index) {
   PC_CHECK_INDEX(x.dim() > 0, "select() cannot be applied to a 0-dim tensor.");
   dim = wrap_dim(dim, x.dim());
   int64_t size = x.sizes()[dim];
-  PC_CHECK_INDEX(index >= -size && index < size, "index ", index, " is out of bounds for dimension ", dim, " with size ", size);
+  PC_CHECK_INDEX(index >= -size && index < size, "select(): index ", index, " out of range for tensor of size ", x.sizes(),
+                 " at dimension ", dim);
   if (index < 0) index += size;
   Dims sizes = x.sizes(), strides = x.strides();
   int64_t offset = x.offset() + index * strides[dim];

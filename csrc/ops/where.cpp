@@ -77,7 +77,7 @@ struct MaskedFillBackward0 {
 }  // namespace
 
 static Tensor masked_fill(const Tensor& input, const Tensor& mask, const Operand& value) {
-  PC_CHECK(mask.dtype() == DType::bool_, "masked_fill only supports boolean masks, but got mask with dtype ", mask.dtype());
+  PC_CHECK(mask.dtype() == DType::bool_, "masked_fill_ only supports boolean masks, but got mask with dtype ", name(mask.dtype()));
   PC_CHECK(!value.is_tensor() || value.tensor().dim() == 0, "masked_fill only supports a 0-dimensional value tensor, but got tensor with ",
            value.is_tensor() ? value.tensor().dim() : 0, " dimension(s).");
   Tensor v = as_tensor(value, input.dtype());

@@ -33,10 +33,12 @@ struct Shape {
 };
 
 DType leaf_dtype(PyObject* o, Shape& shape) {
-  (void)shape;
   Value v;
   if (is_tensor(o)) return unwrap(o).dtype();
-  PC_CHECK_TYPE(!PyUnicode_Check(o), "new(): invalid data type 'str'");
+  if (PyUnicode_Check(o)) {
+    PC_CHECK_VALUE(shape.sizes.empty(), "too many dimensions 'str'");
+    fail(ErrorKind::type, "new(): invalid data type 'str'");
+  }
   if (!number_value(o, v)) fail(ErrorKind::runtime, "Could not infer dtype of ", Py_TYPE(o)->tp_name);
   // NumPy scalars keep their width.
   if (!PyFloat_CheckExact(o) && !PyLong_CheckExact(o) && !PyBool_Check(o) && PyObject_CheckBuffer(o)) {
@@ -51,6 +53,7 @@ void inspect(PyObject* o, Shape& shape, int64_t depth, bool infer_dtype) {
   if (is_sequence(o)) {
     Py_ssize_t n = PySequence_Size(o);
     if (n < 0) throw py::error_already_set();
+    PC_CHECK_TYPE(!shape.any || depth < shape.sizes.size(), "'", Py_TYPE(o)->tp_name, "' object cannot be interpreted as an integer");
     if (depth == shape.sizes.size())
       shape.sizes.push_back(n);
     else

@@ -18,9 +18,12 @@ int64_t int_index(PyObject* o) {
   return i;
 }
 
-Tensor select_index(const Tensor& t, int64_t dim, int64_t i) {
+// `removed`: how many dimensions before this one the same expression has taken away.
+Tensor select_index(const Tensor& t, int64_t dim, int64_t i, int64_t removed = 0) {
   PC_CHECK_INDEX(t.dim() > 0,
                  "invalid index of a 0-dim tensor. Use `tensor.item()` in Python to convert a 0-dim tensor to a number");
+  int64_t size = t.size(dim);
+  PC_CHECK_INDEX(i >= -size && i < size, "index ", i, " is out of bounds for dimension ", dim + removed, " with size ", size);
   return select(t, dim, i);
 }
 
@@ -134,10 +137,11 @@ void set_index(Indexed& x, int64_t dim, Tensor t) {
 
 void apply_items(Indexed& x, const std::vector<Item>& items, int64_t rest) {
   int64_t dim = 0;     // of x.part
+  int64_t removed = 0;
   int64_t position = 0;  // in x.indices, where a mask takes one place for all its dimensions
   for (auto& item : items) {
     switch (item.kind) {
-      case Item::integer: x.part = select_index(x.part, dim, item.i); break;
+      case Item::integer: x.part = select_index(x.part, dim, item.i, removed++); break;
       case Item::slice:
         if (!is_full_slice(item.object)) x.part = apply_slice(x.part, dim, item.object);
         ++dim, ++position;

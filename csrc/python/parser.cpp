@@ -400,7 +400,7 @@ std::string argument_types(PyObject* const* args, Py_ssize_t nargs, PyObject* kw
     Frame f;
     std::string why;
     match(group, 0, args, nargs, kwnames, out, f, &why);
-    fail(ErrorKind::type, shown, "(): ", why, "; expected ", shown, signature(*group.ops[0]));
+    fail(ErrorKind::type, shown, why.starts_with("argument") ? "(): " : "() ", why, "; expected ", shown, signature(*group.ops[0]));
   }
   std::string text = shown + "() received an invalid combination of arguments - got (" + argument_types(args, nargs, kwnames) +
                      "), but expected one of:";
@@ -419,6 +419,18 @@ PyTypeObject* return_type(const Op& op) {
     PyStructSequence_Desc desc{full->c_str(), nullptr, fields, static_cast<int>(op.return_names.size())};
     type = PyStructSequence_NewType(&desc);
     if (!type) throw py::error_already_set();
+    // A field per line, as PyTorch prints them.
+    type->tp_repr = [](PyObject* self) -> PyObject* {
+      auto names = py::reinterpret_steal<py::object>(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(self)), "__match_args__"));
+      if (!names) return nullptr;
+      std::string text = std::string(Py_TYPE(self)->tp_name) + "(";
+      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); ++i) {
+        auto value = py::reinterpret_steal<py::object>(PyObject_Repr(PyTuple_GET_ITEM(self, i)));
+        if (!value) return nullptr;
+        text += std::string(i ? "," : "") + "\n" + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names.ptr(), i)) + "=" + PyUnicode_AsUTF8(value.ptr());
+      }
+      return PyUnicode_FromString((text + ")").c_str());
+    };
   }
   return type;
 }

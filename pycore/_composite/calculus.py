@@ -59,8 +59,9 @@ def _spacings(input: Tensor, spacing: Any, dims: Sequence[int]) -> list[Any]:
         spacing = [spacing]
     if len(spacing) != len(dims):
         raise RuntimeError(
-            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal "
-            f"to the number of dimensions to differentiate ({len(dims)}), but got {len(spacing)}"
+            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
+            f"equal to the number of dimensions to differentiate ({len(dims)}), but got "
+            f"{len(spacing)}"
         )
     return list(spacing)
 

@@ -70,7 +70,5 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> T
         )
     if p < 0:
         raise RuntimeError(f"cdist only supports non-negative p values, got {p}")
-    if x1.size(-1) == 0:
-        shape = (*_C.broadcast_tensors(x1[..., :1, :0], x2[..., :1, :0])[0].shape[:-2], x1.size(-2))
-        return x1.new_zeros((*shape, x2.size(-2)))
-    return _norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p)
+    delta = x1.unsqueeze(-2) - x2.unsqueeze(-3)
+    return _norm(delta, p) if x1.size(-1) else delta.sum(-1)
