@@ -88,6 +88,8 @@ _LAZY_NAMES = {
     "einsum": "_contraction",
     "tensordot": "_contraction",
     "chain_matmul": "_contraction",
+    "finfo": "_typeinfo",
+    "iinfo": "_typeinfo",
     "set_printoptions": "_tensor_str",
     "get_printoptions": "_tensor_str",
 }

@@ -128,3 +128,21 @@ def test_gradients(name):
 
     for a, t in zip(gradient(pycore), gradient(torch), strict=True):
         np.testing.assert_allclose(a, t, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["float64", "float32", "float16", "bfloat16"])
+def test_finfo(name):
+    ours, theirs = pycore.finfo(getattr(pycore, name)), torch.finfo(getattr(torch, name))
+    for field in ("bits", "eps", "max", "min", "tiny", "smallest_normal", "resolution"):
+        assert getattr(ours, field) == pytest.approx(getattr(theirs, field), rel=1e-12), field
+    assert ours.dtype == theirs.dtype
+    assert repr(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize("name", ["int64", "int32", "int16", "int8", "uint8"])
+def test_iinfo(name):
+    ours, theirs = pycore.iinfo(getattr(pycore, name)), torch.iinfo(getattr(torch, name))
+    assert (ours.bits, ours.min, ours.max) == (theirs.bits, theirs.min, theirs.max)
+    assert repr(ours) == repr(theirs)
+    with pytest.raises(TypeError, match="requires a floating point input type"):
+        pycore.finfo(getattr(pycore, name))
