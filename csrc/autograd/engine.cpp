@@ -1,5 +1,6 @@
-// Reverse-mode differentiation over the recorded graph: newest node first, an explicit heap instead of recursion.
-// Must not know operators or Python. All state is local to one call, so calls may nest or run on several threads.
+// Reverse-mode differentiation over the recorded graph: newest node first, an explicit heap instead
+// of recursion. Must not know operators or Python. All state is local to one call, so calls may
+// nest or run on several threads.
 #include "autograd/engine.h"
 
 #include <algorithm>
@@ -28,7 +29,8 @@ std::mutex& leaf_lock(const void* p) {
   return locks[(reinterpret_cast<uintptr_t>(p) >> 6) % 16];
 }
 
-// --- AccumulateGrad -----------------------------------------------------------------------------------------------
+// --- AccumulateGrad
+// -----------------------------------------------------------------------------------------------
 
 struct AccumulateGrad {
   static constexpr const char* name = "AccumulateGrad";
@@ -53,7 +55,8 @@ struct AccumulateGrad {
       std::lock_guard lock(leaf_lock(leaf.impl()));
       if (!m.grad.defined()) {
         // Take the buffer over if nobody else can see it.
-        bool ours = !grad_enabled() && g->refs == 1 && g->storage->refs == 1 && g.is_contiguous() && !g->pyobj;
+        bool ours = !grad_enabled() && g->refs == 1 && g->storage->refs == 1 && g.is_contiguous() &&
+                    !g->pyobj;
         m.grad = ours ? std::move(g) : gradient_ops.clone(g);
       } else if (grad_enabled()) {
         m.grad = gradient_ops.add(m.grad, g);
@@ -68,18 +71,20 @@ struct AccumulateGrad {
 using AccumulateNode = RuleNode<AccumulateGrad>;
 bool is_accumulate(const Node* n) { return n->type == &AccumulateNode::kType; }
 
-// --- one run ------------------------------------------------------------------------------------------------------
+// --- one run
+// ------------------------------------------------------------------------------------------------------
 
 // Per node and run: how many gradients are still to come, and where they are collected.
 struct Task {
   Node* node;
   uint32_t dependencies = 0;
-  uint32_t slot = 0;          // first of node->num_outputs entries in `slots`
-  bool needed = true;         // some requested input lies behind it
+  uint32_t slot = 0;   // first of node->num_outputs entries in `slots`
+  bool needed = true;  // some requested input lies behind it
   bool visited = false;
 };
 
-// Open-addressing map from node to task index; a run touches each node a few times, so this is its hot spot.
+// Open-addressing map from node to task index; a run touches each node a few times, so this is its
+// hot spot.
 class TaskMap {
  public:
   TaskMap() : keys_(64, nullptr), values_(64) {}
@@ -191,7 +196,8 @@ struct Run {
     }
     if (request.accumulate)
       for (auto& in : request.inputs)
-        if (int i = map.find(in.node.get()); i >= 0 && is_accumulate(in.node.get())) tasks[i].needed = true;
+        if (int i = map.find(in.node.get()); i >= 0 && is_accumulate(in.node.get()))
+          tasks[i].needed = true;
   }
   bool is_input(const Node* n) const {
     for (auto& in : request.inputs)
@@ -204,8 +210,8 @@ struct Run {
     Tensor& s = slots[slot];
     if (!s.defined()) {
       s = std::move(g);
-    } else if (!request.create_graph && s->refs == 1 && s->storage->refs == 1 && s.is_contiguous() && !s->pyobj &&
-               s.sizes() == g.sizes() && s.dtype() == g.dtype()) {
+    } else if (!request.create_graph && s->refs == 1 && s->storage->refs == 1 &&
+               s.is_contiguous() && !s->pyobj && s.sizes() == g.sizes() && s.dtype() == g.dtype()) {
       gradient_ops.add_(s, g);
     } else {
       s = gradient_ops.add(s, g);
@@ -222,7 +228,9 @@ struct Run {
     heap.pop_back();
     return i;
   }
-  uint64_t order(int i) const { return is_accumulate(tasks[i].node) ? UINT64_MAX : tasks[i].node->seq; }
+  uint64_t order(int i) const {
+    return is_accumulate(tasks[i].node) ? UINT64_MAX : tasks[i].node->seq;
+  }
 
   void run_hooks(Node* n, Tensor* grads) {
     for (auto& o : *n->output_hooks) {
@@ -260,7 +268,8 @@ struct Run {
       Backward b(n, grads.data(), results.data(), nullptr);
       apply(n, b);
       if (n->extras)
-        for (auto& h : std::vector(n->extras->post_hooks)) h.second({results.data(), n->num_edges}, {grads.data(), count});
+        for (auto& h : std::vector(n->extras->post_hooks))
+          h.second({results.data(), n->num_edges}, {grads.data(), count});
       if (g_anomaly.enabled) check_nan(n, results.data());
       if (!request.retain_graph) n->type->release_saved(n);
     }
@@ -286,9 +295,11 @@ struct Run {
   void check_nan(Node* n, Tensor* results) {
     if (!g_anomaly.check_nan) return;
     for (uint32_t e = 0; e < n->num_edges; ++e) {
-      if (!results[e].defined() || !results[e].is_floating() || !gradient_ops.has_nan(results[e])) continue;
+      if (!results[e].defined() || !results[e].is_floating() || !gradient_ops.has_nan(results[e]))
+        continue;
       if (warn_anomaly) warn_anomaly(n->name, n->extras ? n->extras->forward_trace : std::string());
-      fail(ErrorKind::runtime, "Function '", n->name, "' returned nan values in its ", e, "th output.");
+      fail(ErrorKind::runtime, "Function '", n->name, "' returned nan values in its ", e,
+           "th output.");
     }
   }
 
@@ -315,7 +326,8 @@ struct Run {
     }
     for (auto& root : request.roots) {
       int i = map.find(root.node.get());
-      // A root that is also an inner node waits for its own gradients; the same root may be named twice.
+      // A root that is also an inner node waits for its own gradients; the same root may be named
+      // twice.
       if (tasks[i].dependencies == 0 && tasks[i].visited) {
         tasks[i].visited = false;
         push(i);
@@ -344,7 +356,8 @@ Ref<Node> gradient_accumulator(const Tensor& t) {
     // It may be dying on another thread: take a count only if there still is one.
     int32_t n = m.accumulator->refs.load(std::memory_order_relaxed);
     while (n > 0)
-      if (m.accumulator->refs.compare_exchange_weak(n, n + 1)) return Ref<Node>::adopt(m.accumulator);
+      if (m.accumulator->refs.compare_exchange_weak(n, n + 1))
+        return Ref<Node>::adopt(m.accumulator);
   }
   Ref<Node> node = make_node(AccumulateGrad(t));
   m.accumulator = node.get();

@@ -9,7 +9,7 @@ namespace pycore {
 
 struct BackwardRequest {
   std::vector<Edge> roots;
-  std::vector<Tensor> grads;      // one per root
+  std::vector<Tensor> grads;  // one per root
   bool retain_graph = false;
   bool create_graph = false;
   // Gradients to return instead of accumulating into leaves; empty: accumulate into all leaves.

@@ -1,4 +1,5 @@
-// Gradient bookkeeping of tensors: leaves, histories, views and in-place rules. Must not know operators.
+// Gradient bookkeeping of tensors: leaves, histories, views and in-place rules. Must not know
+// operators.
 #include "autograd/meta.h"
 
 #include <algorithm>
@@ -29,7 +30,8 @@ void destroy_meta(TensorImpl* t) noexcept {
   return true;
 }();
 
-// A view whose storage was written since its history was recorded takes its history from the base anew.
+// A view whose storage was written since its history was recorded takes its history from the base
+// anew.
 void refresh_view(TensorImpl* v) {
   uint32_t now = v->storage->version.load(std::memory_order_relaxed);
   if (v->view_version == now) return;
@@ -63,7 +65,8 @@ AutogradMeta& autograd_meta(const Tensor& t) {
 bool requires_grad(const TensorImpl* t) {
   if (t->base) [[unlikely]] {
     if (t->autograd && (t->autograd->requires_grad || t->autograd->grad_fn)) return true;
-    return t->view_version != t->storage->version.load(std::memory_order_relaxed) && requires_grad(t->base.get());
+    return t->view_version != t->storage->version.load(std::memory_order_relaxed) &&
+           requires_grad(t->base.get());
   }
   return t->autograd && (t->autograd->requires_grad || t->autograd->grad_fn);
 }
@@ -86,8 +89,10 @@ Edge gradient_edge(const Tensor& t) {
 
 void set_requires_grad(const Tensor& t, bool value) {
   if (!is_leaf(t)) {
-    PC_CHECK(value, "you can only change requires_grad flags of leaf variables. If you want to use a computed variable "
-                    "in a subgraph that doesn't require differentiation use var_no_grad = var.detach().");
+    PC_CHECK(value,
+             "you can only change requires_grad flags of leaf variables. If you want to use a "
+             "computed variable "
+             "in a subgraph that doesn't require differentiation use var_no_grad = var.detach().");
     return;
   }
   if (!value && !t->autograd) return;
@@ -106,8 +111,10 @@ const Tensor& grad(const Tensor& t) {
 void set_grad(const Tensor& t, Tensor g) {
   if (g.defined()) {
     PC_CHECK(!g.is(t), "can't assign Variable as its own grad");
-    PC_CHECK(g.dtype() == t.dtype(), "assigned grad has data of a different type: got ", g.dtype(), ", expected ", t.dtype());
-    PC_CHECK(g.sizes() == t.sizes(), "assigned grad has data of a different size: got ", g.sizes(), ", expected ", t.sizes());
+    PC_CHECK(g.dtype() == t.dtype(), "assigned grad has data of a different type: got ", g.dtype(),
+             ", expected ", t.dtype());
+    PC_CHECK(g.sizes() == t.sizes(), "assigned grad has data of a different size: got ", g.sizes(),
+             ", expected ", t.sizes());
   }
   autograd_meta(t).grad = std::move(g);
 }
@@ -120,21 +127,26 @@ void set_history(const Tensor& t, const Ref<Node>& node, uint32_t nr) {
 
 void check_inplace(const Tensor& t) {
   PC_CHECK(!t->inference || t_grad_mode.inference,
-           "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
+           "Inplace update to inference tensor outside InferenceMode is not allowed. You can make "
+           "a clone to get a "
            "normal tensor before doing inplace update.");
   if (!grad_enabled() || !t.requires_grad()) return;
   if (t->base) {
     Tensor base(t->base);
-    PC_CHECK(!t->multi_output_view,
-             "Output ", autograd_meta(t).output_nr, " of ", grad_fn(t) ? grad_fn(t)->name : "a view",
-             " is a view and is being modified inplace. This view is the output of a function that returns multiple "
-             "views. Such functions do not allow the output views to be modified inplace. You should replace the "
+    PC_CHECK(!t->multi_output_view, "Output ", autograd_meta(t).output_nr, " of ",
+             grad_fn(t) ? grad_fn(t)->name : "a view",
+             " is a view and is being modified inplace. This view is the output of a function that "
+             "returns multiple "
+             "views. Such functions do not allow the output views to be modified inplace. You "
+             "should replace the "
              "inplace operation by an out-of-place one.");
-    PC_CHECK(!is_leaf(base),
-             "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+    PC_CHECK(
+        !is_leaf(base),
+        "a view of a leaf Variable that requires grad is being used in an in-place operation.");
     return;
   }
-  PC_CHECK(!is_leaf(t), "a leaf Variable that requires grad is being used in an in-place operation.");
+  PC_CHECK(!is_leaf(t),
+           "a leaf Variable that requires grad is being used in an in-place operation.");
 }
 
 void rebase_history(const Tensor& t, const Ref<Node>& node, uint32_t nr) {

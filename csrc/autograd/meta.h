@@ -1,4 +1,5 @@
-// What autograd knows about one tensor: its gradient, the node it came from, its hooks. Must not know operators.
+// What autograd knows about one tensor: its gradient, the node it came from, its hooks. Must not
+// know operators.
 #pragma once
 
 #include <functional>
@@ -39,9 +40,9 @@ const Tensor& grad(const Tensor& t);
 // Fresh results: t came from output nr of node.
 void set_history(const Tensor& t, const Ref<Node>& node, uint32_t nr = 0);
 
-// In-place operators. check_inplace throws PyTorch's errors (leaf that requires grad, view of one ...) and must run
-// before the values change; rebase_history makes `node` (whose edge 0 leads to t's old history) the new history of t and,
-// when t is a view, of its base.
+// In-place operators. check_inplace throws PyTorch's errors (leaf that requires grad, view of one
+// ...) and must run before the values change; rebase_history makes `node` (whose edge 0 leads to
+// t's old history) the new history of t and, when t is a view, of its base.
 void check_inplace(const Tensor& t);
 void rebase_history(const Tensor& t, const Ref<Node>& node, uint32_t nr = 0);
 
@@ -55,8 +56,10 @@ void retain_grad(const Tensor& t);
 struct HistoryRules {
   // A node that maps the gradient of `view` into one of `base` (edge 0).
   Ref<Node> (*view_node)(const Tensor& base, const Tensor& view);
-  // A node for `base` after `inner` has overwritten the part of it that `view` shows; edge 0 leads to the old base.
-  Ref<Node> (*copy_slices)(const Tensor& base, const Tensor& view, const Ref<Node>& inner, uint32_t nr);
+  // A node for `base` after `inner` has overwritten the part of it that `view` shows; edge 0 leads
+  // to the old base.
+  Ref<Node> (*copy_slices)(const Tensor& base, const Tensor& view, const Ref<Node>& inner,
+                           uint32_t nr);
 };
 extern HistoryRules history_rules;
 

@@ -68,10 +68,12 @@ Saved Saved::output(const Tensor& t, uint32_t nr) {
 
 Tensor Saved::get(Node* node) const {
   PC_CHECK(!node->released,
-           "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+           "Trying to backward through the graph a second time (or directly access saved tensors "
+           "after they have "
            "already been freed). The saved values of ",
            node->name,
-           " were freed by the first .backward() or autograd.grad(). Specify retain_graph=True there if you need to go "
+           " were freed by the first .backward() or autograd.grad(). Specify retain_graph=True "
+           "there if you need to go "
            "through the graph again.");
   if (!tensor_.defined()) return {};
   if (!tensor_->own_version) {
@@ -79,13 +81,18 @@ Tensor Saved::get(Node* node) const {
     if (now != version_) [[unlikely]] {
       std::string by;
       Node* maker = is_output_ ? node : grad_fn(tensor_).get();
-      if (maker) by = str(", which is output ", is_output_ ? nr_ : autograd_meta(tensor_).output_nr, " of ", maker->name, ",");
+      if (maker)
+        by = str(", which is output ", is_output_ ? nr_ : autograd_meta(tensor_).output_nr, " of ",
+                 maker->name, ",");
       fail(ErrorKind::runtime,
-           "one of the variables needed for gradient computation has been modified by an inplace operation: [",
+           "one of the variables needed for gradient computation has been modified by an inplace "
+           "operation: [",
            legacy_type_name(tensor_.dtype()), " ", tensor_.sizes(), "]", by, " is at version ", now,
            "; expected version ", version_, " instead. Hint: ",
-           anomaly_enabled() ? "the backtrace further above shows the operation that failed to compute its gradient."
-                             : "enable anomaly detection to find the operation that failed to compute its gradient, "
+           anomaly_enabled() ? "the backtrace further above shows the operation that failed to "
+                               "compute its gradient."
+                             : "enable anomaly detection to find the operation that failed to "
+                               "compute its gradient, "
                                "with torch.autograd.set_detect_anomaly(True).");
     }
   }

@@ -1,5 +1,5 @@
-// Node: one recorded operator in the graph of derivatives. A pooled object with a function pointer and inline edges,
-// so that recording costs a few nanoseconds. Must not know operators or Python.
+// Node: one recorded operator in the graph of derivatives. A pooled object with a function pointer
+// and inline edges, so that recording costs a few nanoseconds. Must not know operators or Python.
 #pragma once
 
 #include <atomic>
@@ -19,7 +19,8 @@ namespace pycore {
 struct Node;
 class Backward;
 
-// A callback on a gradient; returns a replacement or an undefined tensor to keep it. Made by the Python layer.
+// A callback on a gradient; returns a replacement or an undefined tensor to keep it. Made by the
+// Python layer.
 struct GradHook {
   uint64_t id;
   std::function<Tensor(const Tensor&)> call;
@@ -29,9 +30,11 @@ using GradHooks = std::vector<GradHook>;
 // Python traceback of the forward call (anomaly mode), callbacks, metadata: rare, so out of line.
 struct NodeExtras {
   std::string forward_trace;
-  // Registered on the node: before its rule (may replace the incoming gradients), and after it (may replace the results).
+  // Registered on the node: before its rule (may replace the incoming gradients), and after it (may
+  // replace the results).
   using PreHook = std::function<void(std::span<Tensor> grad_outputs)>;
-  using PostHook = std::function<void(std::span<Tensor> grad_inputs, std::span<const Tensor> grad_outputs)>;
+  using PostHook =
+      std::function<void(std::span<Tensor> grad_inputs, std::span<const Tensor> grad_outputs)>;
   std::vector<std::pair<uint64_t, PreHook>> pre_hooks;
   std::vector<std::pair<uint64_t, PostHook>> post_hooks;
 };
@@ -66,21 +69,22 @@ struct Node {
   std::atomic<int32_t> refs{1};
   uint32_t num_edges = 0;
   uint32_t num_outputs;
-  bool released = false;      // saved tensors are gone
+  bool released = false;  // saved tensors are gone
   const NodeType* type;
-  const char* name;           // PyTorch's, e.g. "AddmmBackward0"
-  uint64_t seq;               // order of recording; backward runs the newest first
+  const char* name;  // PyTorch's, e.g. "AddmmBackward0"
+  uint64_t seq;      // order of recording; backward runs the newest first
   Edge* edges = inline_edges;
   Edge inline_edges[kInlineEdges];
   std::unique_ptr<NodeExtras> extras;
-  // Hooks and retained gradients of the output tensors live here, since the tensors may be gone by then.
+  // Hooks and retained gradients of the output tensors live here, since the tensors may be gone by
+  // then.
   struct OutputHooks {
     uint32_t nr;
     std::shared_ptr<GradHooks> hooks;
     TensorImpl* retain_grad_of = nullptr;  // weak; cleared when the tensor dies
   };
   std::unique_ptr<std::vector<OutputHooks>> output_hooks;
-  void* pyobj = nullptr;      // its Python object, borrowed
+  void* pyobj = nullptr;  // its Python object, borrowed
 
   NodeExtras& extra() {
     if (!extras) extras = std::make_unique<NodeExtras>();
@@ -88,7 +92,8 @@ struct Node {
   }
 };
 
-// A tensor kept for backward. `output`: it is a result of the node itself, so it must not hold the node (a cycle).
+// A tensor kept for backward. `output`: it is a result of the node itself, so it must not hold the
+// node (a cycle).
 class Saved {
  public:
   Saved() = default;
@@ -96,7 +101,8 @@ class Saved {
   static Saved output(const Tensor& t, uint32_t nr = 0);
 
   bool defined() const { return tensor_.defined(); }
-  // The tensor, after checking that nobody has written over it since. `node` is the node that saved it.
+  // The tensor, after checking that nobody has written over it since. `node` is the node that saved
+  // it.
   Tensor get(Node* node) const;
   void reset() { tensor_ = Tensor(); }
   // Shape and dtype can be asked without the check.
@@ -109,7 +115,8 @@ class Saved {
   uint32_t nr_ = 0;
 };
 
-// What a derivative rule works with: incoming gradients, which gradients are wanted, and where to put them.
+// What a derivative rule works with: incoming gradients, which gradients are wanted, and where to
+// put them.
 class Backward {
  public:
   Backward(Node* node, Tensor* grads, Tensor* results, const bool* needed)
@@ -120,7 +127,9 @@ class Backward {
   Tensor& mutable_grad(uint32_t i = 0) { return grads_[i]; }
   bool has_grad(uint32_t i) const { return grads_[i].defined(); }
   // Whether anybody wants the gradient of input i.
-  bool needs(uint32_t i) const { return i < node_->num_edges && (needed_ ? needed_[i] : static_cast<bool>(node_->edges[i].node)); }
+  bool needs(uint32_t i) const {
+    return i < node_->num_edges && (needed_ ? needed_[i] : static_cast<bool>(node_->edges[i].node));
+  }
   void set(uint32_t i, Tensor grad) {
     if (i < node_->num_edges) results_[i] = std::move(grad);
   }
@@ -134,8 +143,8 @@ class Backward {
   const bool* needed_;
 };
 
-// Brings a gradient back to the shape and dtype of the input it belongs to (undoes broadcasting and promotion).
-// Costs a null pointer where there is nothing to undo.
+// Brings a gradient back to the shape and dtype of the input it belongs to (undoes broadcasting and
+// promotion). Costs a null pointer where there is nothing to undo.
 class ToInput {
  public:
   ToInput() = default;
@@ -151,8 +160,8 @@ class ToInput {
 
 // A rule is a struct with `static constexpr const char* name`, its saved values as members, and
 //   void operator()(Backward& b);
-// A rule without any Saved member says `static constexpr bool saves = false;`: its node can run backward again after the
-// graph was freed, as in PyTorch.
+// A rule without any Saved member says `static constexpr bool saves = false;`: its node can run
+// backward again after the graph was freed, as in PyTorch.
 template <class Rule>
 constexpr bool rule_saves() {
   if constexpr (requires { Rule::saves; })

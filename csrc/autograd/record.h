@@ -22,7 +22,8 @@ inline void set_edge(Node* node, uint32_t i, const Tensor& input) {
   if (input.defined() && input.requires_grad()) node->edges[i] = gradient_edge(input);
 }
 
-// Makes `out` the result of `rule` on these inputs; edge i leads to input i. Call only if recording(...).
+// Makes `out` the result of `rule` on these inputs; edge i leads to input i. Call only if
+// recording(...).
 template <class Rule, class... Inputs>
 Ref<Node> record(const Tensor& out, Rule rule, const Inputs&... inputs) {
   Ref<Node> node = make_node(std::move(rule));
@@ -32,8 +33,8 @@ Ref<Node> record(const Tensor& out, Rule rule, const Inputs&... inputs) {
   set_history(out, node);
   return node;
 }
-// The same for operators with a list of inputs or several outputs (non-differentiable outputs may be undefined in the
-// list).
+// The same for operators with a list of inputs or several outputs (non-differentiable outputs may
+// be undefined in the list).
 template <class Rule>
 Ref<Node> record_many(TensorList outs, Rule rule, TensorList inputs) {
   Ref<Node> node = make_node(std::move(rule), static_cast<uint32_t>(outs.size()));

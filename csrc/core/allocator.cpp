@@ -1,5 +1,5 @@
-// Small blocks come from thread-local free lists cut out of slabs; large ones from shared lists by size class, since
-// touching fresh pages costs more than most kernels. Knows bytes only.
+// Small blocks come from thread-local free lists cut out of slabs; large ones from shared lists by
+// size class, since touching fresh pages costs more than most kernels. Knows bytes only.
 #include "core/allocator.h"
 
 #include <stdlib.h>
@@ -18,16 +18,18 @@ namespace pycore {
 namespace {
 
 constexpr size_t kAlign = 64;
-constexpr size_t kSmallLimit = 4096;                   // below: thread-local, multiples of 64
+constexpr size_t kSmallLimit = 4096;  // below: thread-local, multiples of 64
 constexpr size_t kSmallClasses = kSmallLimit / kAlign;
 constexpr size_t kSlabBytes = size_t{64} << 10;
-// A storage's header sits before its data; without room for it, every power-of-two tensor would need the next class.
+// A storage's header sits before its data; without room for it, every power-of-two tensor would
+// need the next class.
 constexpr size_t kHeaderRoom = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
-constexpr int kLargeClasses = 4 * 48;                  // four sizes per doubling: at most 25 % wasted
-constexpr size_t kMaxCached = size_t{1} << 30;         // keep at most this much for reuse
+constexpr int kLargeClasses = 4 * 48;           // four sizes per doubling: at most 25 % wasted
+constexpr size_t kMaxCached = size_t{1} << 30;  // keep at most this much for reuse
 
-// Sanitizer builds take every block from the system at its exact size, so that no access beyond an end goes unseen.
+// Sanitizer builds take every block from the system at its exact size, so that no access beyond an
+// end goes unseen.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kPlain = true;
 #elif defined(__has_feature)
@@ -67,7 +69,8 @@ Shared& shared() {
 #else
 #define PYCORE_FAST_TLS
 #endif
-// A plain pointer is the cheapest thread-local; the object behind it is cleaned up by its own thread_local guard.
+// A plain pointer is the cheapest thread-local; the object behind it is cleaned up by its own
+// thread_local guard.
 PYCORE_FAST_TLS thread_local SmallCache* t_cache = nullptr;
 thread_local bool t_dead = false;
 
@@ -86,7 +89,8 @@ SmallCache::~SmallCache() {
 }
 
 SmallCache* thread_cache() {
-  if (t_cache) [[likely]] return t_cache;
+  if (t_cache) [[likely]]
+    return t_cache;
   if (t_dead) return nullptr;
   thread_local SmallCache cache;
   return t_cache = &cache;
@@ -110,18 +114,22 @@ size_t large_class_bytes(int c) {
 void* from_system(size_t bytes) {
   void* p = nullptr;
   size_t align = bytes >= kHugePage ? kHugePage : kAlign;
-  // Above 2^46 bytes no machine has the address space; posix_memalign may overflow on the way there.
+  // Above 2^46 bytes no machine has the address space; posix_memalign may overflow on the way
+  // there.
   int rc = bytes >= (size_t{1} << 46) ? 12 : posix_memalign(&p, align, bytes);
   if (rc == 0 && bytes >= (size_t{1} << 30)) {
-    // Large requests are refused at once if they exceed what the machine has, not when the pages are touched.
-    static const size_t physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    // Large requests are refused at once if they exceed what the machine has, not when the pages
+    // are touched.
+    static const size_t physical =
+        static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
     if (bytes > physical) {
       free(p);
       rc = 12;
     }
   }
-  PC_CHECK(rc == 0, "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate ", bytes,
-           " bytes. Error code 12 (Cannot allocate memory)");
+  PC_CHECK(rc == 0,
+           "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate ",
+           bytes, " bytes. Error code 12 (Cannot allocate memory)");
 #if defined(MADV_HUGEPAGE)
   if (bytes >= kHugePage) madvise(p, bytes, MADV_HUGEPAGE);
 #endif
@@ -175,7 +183,8 @@ void* allocate(size_t bytes) {
     }
     return small_slow(cache, c);
   }
-  PC_CHECK(bytes < (size_t{1} << 47), "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate ",
+  PC_CHECK(bytes < (size_t{1} << 47),
+           "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate ",
            bytes, " bytes. Error code 12 (Cannot allocate memory)");
   int c = large_class(bytes);
   size_t size = large_class_bytes(c);
@@ -223,7 +232,8 @@ void deallocate(void* block, size_t bytes) noexcept {
   int c = large_class(bytes);
   size_t size = large_class_bytes(c);
   g_allocated -= static_cast<int64_t>(size);
-  if (g_cached.load(std::memory_order_relaxed) + static_cast<int64_t>(size) <= static_cast<int64_t>(kMaxCached)) {
+  if (g_cached.load(std::memory_order_relaxed) + static_cast<int64_t>(size) <=
+      static_cast<int64_t>(kMaxCached)) {
     auto& s = shared();
     std::lock_guard lock(s.mutex);
     s.large[c].push_back(block);

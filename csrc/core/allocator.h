@@ -1,4 +1,5 @@
-// The caching allocator: 64-byte aligned blocks that are kept for reuse, with statistics. Knows bytes only.
+// The caching allocator: 64-byte aligned blocks that are kept for reuse, with statistics. Knows
+// bytes only.
 #pragma once
 
 #include <stddef.h>
@@ -6,7 +7,8 @@
 
 namespace pycore {
 
-// Uninitialised memory; throws Error (RuntimeError) when the system has none. Any thread may free any block.
+// Uninitialised memory; throws Error (RuntimeError) when the system has none. Any thread may free
+// any block.
 void* allocate(size_t bytes);
 void deallocate(void* block, size_t bytes) noexcept;
 // What a request of `bytes` really occupies.

@@ -29,10 +29,12 @@ template <class... Parts>
   throw Error(kind, str(parts...));
 }
 
-// PC_CHECK(condition, parts...): RuntimeError with the parts as its message unless the condition holds.
-#define PC_CHECK_KIND(kind_, cond, ...)                                            \
-  do {                                                                             \
-    if (!(cond)) [[unlikely]] ::pycore::fail(::pycore::ErrorKind::kind_, __VA_ARGS__); \
+// PC_CHECK(condition, parts...): RuntimeError with the parts as its message unless the condition
+// holds.
+#define PC_CHECK_KIND(kind_, cond, ...)                        \
+  do {                                                         \
+    if (!(cond)) [[unlikely]]                                  \
+      ::pycore::fail(::pycore::ErrorKind::kind_, __VA_ARGS__); \
   } while (0)
 #define PC_CHECK(cond, ...) PC_CHECK_KIND(runtime, cond, __VA_ARGS__)
 #define PC_CHECK_VALUE(cond, ...) PC_CHECK_KIND(value, cond, __VA_ARGS__)

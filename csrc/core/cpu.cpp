@@ -33,13 +33,15 @@ std::vector<const kernels::KernelTable*> supported_tables() {
   std::vector<const kernels::KernelTable*> tables;
 #ifdef PYCORE_HAS_ISA_avx512
   // __builtin_cpu_supports also asks the system (xgetbv) whether it saves these registers.
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd"))
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512cd"))
     tables.push_back(&kernels::avx512::kernel_table);
 #endif
 #ifdef PYCORE_HAS_ISA_avx2
   // Every CPU with AVX2 and FMA also converts half precision (F16C) and has BMI2.
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("bmi2"))
     tables.push_back(&kernels::avx2::kernel_table);
 #endif
   tables.push_back(&kernels::baseline::kernel_table);
@@ -67,7 +69,8 @@ void select_kernels() {
   }
   std::string have;
   for (auto* t : tables) have += (have.empty() ? "" : ", ") + std::string(t->isa);
-  fail(ErrorKind::runtime, "PYCORE_ISA: this machine or build has no level '", wanted, "'; expected one of: ", have);
+  fail(ErrorKind::runtime, "PYCORE_ISA: this machine or build has no level '", wanted,
+       "'; expected one of: ", have);
 }
 
 }  // namespace pycore

@@ -1,4 +1,5 @@
-// The CPU: what it can do, and the kernel table chosen for it. Must not know tensors. Compiled without ISA flags.
+// The CPU: what it can do, and the kernel table chosen for it. Must not know tensors. Compiled
+// without ISA flags.
 #pragma once
 
 #include <string>
@@ -11,8 +12,8 @@ namespace pycore {
 extern const kernels::KernelTable* g_kernels;
 inline const kernels::KernelTable& kernels_now() { return *g_kernels; }
 
-// Chooses the best table that the machine (and PYCORE_ISA, if set) allows; called once at import. Throws
-// RuntimeError for an unknown or unsupported PYCORE_ISA.
+// Chooses the best table that the machine (and PYCORE_ISA, if set) allows; called once at import.
+// Throws RuntimeError for an unknown or unsupported PYCORE_ISA.
 void select_kernels();
 // Levels this machine can run, best first.
 std::vector<std::string> supported_isas();

@@ -19,8 +19,9 @@ const char* scalar_type_name(DType t) {
 
 const char* legacy_type_name(DType t) {
   constexpr const char* names[kDTypes] = {
-      "torch.ByteTensor", "torch.CharTensor",     "torch.ShortTensor", "torch.IntTensor",    "torch.LongTensor",
-      "torch.HalfTensor", "torch.BFloat16Tensor", "torch.FloatTensor", "torch.DoubleTensor", "torch.BoolTensor"};
+      "torch.ByteTensor",   "torch.CharTensor", "torch.ShortTensor",    "torch.IntTensor",
+      "torch.LongTensor",   "torch.HalfTensor", "torch.BFloat16Tensor", "torch.FloatTensor",
+      "torch.DoubleTensor", "torch.BoolTensor"};
   return names[static_cast<int>(t)];
 }
 

@@ -1,4 +1,5 @@
-// The loops around element-wise kernels: merge dimensions, walk rows, convert blocks, split over threads.
+// The loops around element-wise kernels: merge dimensions, walk rows, convert blocks, split over
+// threads.
 #include "core/pointwise.h"
 
 #include <algorithm>
@@ -10,7 +11,7 @@ namespace pycore {
 namespace {
 
 constexpr int kMaxArgs = PointwiseKernel::kMaxInputs + 1;  // slot 0 is the output
-constexpr int64_t kBlock = 1024;                           // elements converted at a time: stays in the L1 cache
+constexpr int64_t kBlock = 1024;  // elements converted at a time: stays in the L1 cache
 
 // A loop nest over all operands with merged dimensions; strides in elements of each operand.
 struct Nest {
@@ -42,7 +43,8 @@ void build(Nest& nest, const Tensor& out, const PointwiseArg* args, int inputs) 
   int order[64];
   for (int i = 0; i < d; ++i) order[i] = i;
   if (!out.is_contiguous())
-    std::stable_sort(order, order + d, [&](int x, int y) { return out.strides()[x] > out.strides()[y]; });
+    std::stable_sort(order, order + d,
+                     [&](int x, int y) { return out.strides()[x] > out.strides()[y]; });
   for (int k = 0; k < d; ++k) {
     int i = order[k];
     int64_t size = out.sizes()[i];
@@ -73,7 +75,8 @@ void build(Nest& nest, const Tensor& out, const PointwiseArg* args, int inputs) 
 }
 
 // One row: straight into the kernel, or through blocks where a dtype differs.
-void run_row(const PointwiseKernel& k, char* const* ptr, const DType* dtype, const int64_t* strides, int64_t n, bool convert) {
+void run_row(const PointwiseKernel& k, char* const* ptr, const DType* dtype, const int64_t* strides,
+             int64_t n, bool convert) {
   if (!convert) {
     k.run(k, ptr + 1, ptr[0], n, strides + 1, strides[0]);
     return;
@@ -91,7 +94,8 @@ void run_row(const PointwiseKernel& k, char* const* ptr, const DType* dtype, con
         in_strides[a] = strides[a + 1];
       } else {
         bool single = strides[a + 1] == 0;
-        cast[static_cast<int>(dtype[a + 1])][static_cast<int>(k.in[a])](p, buffer[a], single ? 1 : m, strides[a + 1], 1);
+        cast[static_cast<int>(dtype[a + 1])][static_cast<int>(k.in[a])](
+            p, buffer[a], single ? 1 : m, strides[a + 1], 1);
         in[a] = buffer[a];
         in_strides[a] = single ? 0 : 1;
       }
@@ -108,7 +112,8 @@ void run_row(const PointwiseKernel& k, char* const* ptr, const DType* dtype, con
 }
 
 // Elements [begin, end) of the nest in row-major order.
-void run_range(const PointwiseKernel& k, const Nest& nest, int64_t begin, int64_t end, bool convert) {
+void run_range(const PointwiseKernel& k, const Nest& nest, int64_t begin, int64_t end,
+               bool convert) {
   int last = nest.dims - 1;
   int64_t row = nest.sizes[last];
   int64_t index[64];
@@ -129,13 +134,15 @@ void run_range(const PointwiseKernel& k, const Nest& nest, int64_t begin, int64_
     at += m;
     if (at >= end) break;
     // Back to the row's start, then carry into the outer dimensions.
-    for (int a = 0; a < nest.args; ++a) ptr[a] -= index[last] * nest.strides[last][a] * item_size(nest.dtype[a]);
+    for (int a = 0; a < nest.args; ++a)
+      ptr[a] -= index[last] * nest.strides[last][a] * item_size(nest.dtype[a]);
     index[last] = 0;
     for (int d = last - 1; d >= 0; --d) {
       ++index[d];
       for (int a = 0; a < nest.args; ++a) ptr[a] += nest.strides[d][a] * item_size(nest.dtype[a]);
       if (index[d] < nest.sizes[d]) break;
-      for (int a = 0; a < nest.args; ++a) ptr[a] -= nest.sizes[d] * nest.strides[d][a] * item_size(nest.dtype[a]);
+      for (int a = 0; a < nest.args; ++a)
+        ptr[a] -= nest.sizes[d] * nest.strides[d][a] * item_size(nest.dtype[a]);
       index[d] = 0;
     }
   }
@@ -150,7 +157,8 @@ void run_pointwise(const PointwiseKernel& k, const Tensor& out, const PointwiseA
   bool flat = out.is_contiguous();
   for (int a = 0; a < k.inputs; ++a) {
     convert |= args[a].dtype != k.in[a];
-    if (!args[a].sizes.empty() && flat) flat = same(args[a].sizes, out.sizes()) && same(args[a].strides, out.strides());
+    if (!args[a].sizes.empty() && flat)
+      flat = same(args[a].sizes, out.sizes()) && same(args[a].strides, out.strides());
   }
   if (flat && !convert && n <= k.grain) [[likely]] {
     // The whole of a small call: no loop nest, no threads.
@@ -166,13 +174,16 @@ void run_pointwise(const PointwiseKernel& k, const Tensor& out, const PointwiseA
   Nest nest;
   build(nest, out, args, k.inputs);
   if (n <= k.grain) return run_range(k, nest, 0, n, convert);
-  parallel_for(n, k.grain, [&](int64_t begin, int64_t end) { run_range(k, nest, begin, end, convert); });
+  parallel_for(n, k.grain,
+               [&](int64_t begin, int64_t end) { run_range(k, nest, begin, end, convert); });
 }
 
 PointwiseKernel unary_kernel(kernels::UnaryFn fn, DType in, DType out, const double* params) {
   PointwiseKernel k;
-  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s, int64_t so) {
-    reinterpret_cast<kernels::UnaryFn>(const_cast<void*>(self.fn))(a[0], o, n, s[0], so, self.params);
+  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s,
+             int64_t so) {
+    reinterpret_cast<kernels::UnaryFn>(const_cast<void*>(self.fn))(a[0], o, n, s[0], so,
+                                                                   self.params);
   };
   k.fn = reinterpret_cast<const void*>(fn);
   k.params = params;
@@ -184,8 +195,10 @@ PointwiseKernel unary_kernel(kernels::UnaryFn fn, DType in, DType out, const dou
 
 PointwiseKernel binary_kernel(kernels::BinaryFn fn, DType in, DType out, const double* params) {
   PointwiseKernel k;
-  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s, int64_t so) {
-    reinterpret_cast<kernels::BinaryFn>(const_cast<void*>(self.fn))(a[0], a[1], o, n, s[0], s[1], so, self.params);
+  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s,
+             int64_t so) {
+    reinterpret_cast<kernels::BinaryFn>(const_cast<void*>(self.fn))(a[0], a[1], o, n, s[0], s[1],
+                                                                    so, self.params);
   };
   k.fn = reinterpret_cast<const void*>(fn);
   k.params = params;
@@ -197,8 +210,10 @@ PointwiseKernel binary_kernel(kernels::BinaryFn fn, DType in, DType out, const d
 
 PointwiseKernel ternary_kernel(kernels::TernaryFn fn, DType in, const double* params) {
   PointwiseKernel k;
-  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s, int64_t so) {
-    reinterpret_cast<kernels::TernaryFn>(const_cast<void*>(self.fn))(a[0], a[1], a[2], o, n, s[0], s[1], s[2], so, self.params);
+  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s,
+             int64_t so) {
+    reinterpret_cast<kernels::TernaryFn>(const_cast<void*>(self.fn))(a[0], a[1], a[2], o, n, s[0],
+                                                                     s[1], s[2], so, self.params);
   };
   k.fn = reinterpret_cast<const void*>(fn);
   k.params = params;
@@ -216,7 +231,8 @@ bool try_transpose(const Tensor& dst, const Tensor& src) {
   int64_t d = dst.dim(), rows = dst.sizes()[d - 1], cols = dst.sizes()[d - 2];
   // src[..., c, r]: consecutive along c.
   if (src.strides()[d - 2] != 1 || src.strides()[d - 1] <= 1 || rows < 8 || cols < 8) return false;
-  auto transpose = kernels_now().cast->transpose[std::countr_zero(static_cast<unsigned>(dst.item_size()))];
+  auto transpose =
+      kernels_now().cast->transpose[std::countr_zero(static_cast<unsigned>(dst.item_size()))];
   int64_t item = dst.item_size(), batch = dst.numel() / (rows * cols);
   for (int64_t b = 0; b < batch; ++b) {
     int64_t offset = 0, rest = b;
@@ -224,7 +240,8 @@ bool try_transpose(const Tensor& dst, const Tensor& src) {
       offset += (rest % dst.sizes()[i]) * src.strides()[i];
       rest /= dst.sizes()[i];
     }
-    transpose(src->data + offset * item, dst->data + b * rows * cols * item, rows, cols, src.strides()[d - 1], rows);
+    transpose(src->data + offset * item, dst->data + b * rows * cols * item, rows, cols,
+              src.strides()[d - 1], rows);
   }
   return true;
 }
@@ -236,7 +253,8 @@ void copy_data(const Tensor& dst, const Tensor& src) {
            ") must match the size of tensor b (", src.sizes(), ") in copy_");
   if (dst.numel() == 0) return;
   const auto& table = *kernels_now().cast;
-  if (src.shares_storage(dst) && !(src->data == dst->data && src.strides() == dst.strides() && src.dtype() == dst.dtype())) {
+  if (src.shares_storage(dst) &&
+      !(src->data == dst->data && src.strides() == dst.strides() && src.dtype() == dst.dtype())) {
     // The two may overlap: go through a copy.
     Tensor snapshot = empty(src.sizes(), src.dtype());
     copy_data(snapshot, alias(src));
@@ -248,7 +266,8 @@ void copy_data(const Tensor& dst, const Tensor& src) {
   k.fn = reinterpret_cast<const void*>(
       same_dtype ? table.copy[std::countr_zero(static_cast<unsigned>(src.item_size()))]
                  : table.cast[static_cast<int>(src.dtype())][static_cast<int>(dst.dtype())]);
-  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s, int64_t so) {
+  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t* s,
+             int64_t so) {
     reinterpret_cast<kernels::CastFn>(const_cast<void*>(self.fn))(a[0], o, n, s[0], so);
   };
   PointwiseArg arg(src);
@@ -296,8 +315,10 @@ void fill_data(const Tensor& dst, const Scalar& value) {
   scalar_bytes(value, dst.dtype(), bytes);
   auto fill = kernels_now().cast->fill[std::countr_zero(static_cast<unsigned>(dst.item_size()))];
   PointwiseKernel k;
-  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t*, int64_t so) {
-    reinterpret_cast<void (*)(void*, int64_t, int64_t, const void*)>(const_cast<void*>(self.fn))(o, n, so, a[0]);
+  k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t*,
+             int64_t so) {
+    reinterpret_cast<void (*)(void*, int64_t, int64_t, const void*)>(const_cast<void*>(self.fn))(
+        o, n, so, a[0]);
   };
   k.fn = reinterpret_cast<const void*>(fill);
   k.inputs = 1;

@@ -1,5 +1,5 @@
-// Drives element-wise kernels over broadcast, strided tensors of any dtype, on several threads where it pays.
-// Must not know which function a kernel computes.
+// Drives element-wise kernels over broadcast, strided tensors of any dtype, on several threads
+// where it pays. Must not know which function a kernel computes.
 #pragma once
 
 #include "core/cpu.h"
@@ -14,16 +14,19 @@ struct PointwiseArg {
   IntSpan sizes, strides;
 
   PointwiseArg() = default;
-  PointwiseArg(const Tensor& t) : data(t->data), dtype(t.dtype()), sizes(t.sizes()), strides(t.strides()) {}
-  PointwiseArg(const void* value, DType t) : data(static_cast<char*>(const_cast<void*>(value))), dtype(t) {}
+  PointwiseArg(const Tensor& t)
+      : data(t->data), dtype(t.dtype()), sizes(t.sizes()), strides(t.strides()) {}
+  PointwiseArg(const void* value, DType t)
+      : data(static_cast<char*>(const_cast<void*>(value))), dtype(t) {}
 };
 
-// A kernel and the dtypes it works in. Operands of other dtypes are converted in cache-sized blocks on the way.
+// A kernel and the dtypes it works in. Operands of other dtypes are converted in cache-sized blocks
+// on the way.
 struct PointwiseKernel {
   static constexpr int kMaxInputs = 3;
   // Runs n elements; strides in elements of the kernel's own dtypes.
-  using Run = void (*)(const PointwiseKernel& k, char* const* in, char* out, int64_t n, const int64_t* in_strides,
-                       int64_t out_stride);
+  using Run = void (*)(const PointwiseKernel& k, char* const* in, char* out, int64_t n,
+                       const int64_t* in_strides, int64_t out_stride);
   Run run;
   const void* fn;
   const double* params = nullptr;
@@ -38,8 +41,10 @@ struct PointwiseKernel {
 void run_pointwise(const PointwiseKernel& kernel, const Tensor& out, const PointwiseArg* args);
 
 // The three usual kernel signatures.
-PointwiseKernel unary_kernel(kernels::UnaryFn fn, DType in, DType out, const double* params = nullptr);
-PointwiseKernel binary_kernel(kernels::BinaryFn fn, DType in, DType out, const double* params = nullptr);
+PointwiseKernel unary_kernel(kernels::UnaryFn fn, DType in, DType out,
+                             const double* params = nullptr);
+PointwiseKernel binary_kernel(kernels::BinaryFn fn, DType in, DType out,
+                              const double* params = nullptr);
 PointwiseKernel ternary_kernel(kernels::TernaryFn fn, DType in, const double* params = nullptr);
 
 // Copies src into dst with broadcasting and conversion; neither history nor version is touched.

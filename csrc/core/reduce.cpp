@@ -1,5 +1,5 @@
-// Brings a tensor into the [outer, reduced, inner] form that reduction kernels take, by merging dimensions where the
-// strides allow it and by a permuted copy where not.
+// Brings a tensor into the [outer, reduced, inner] form that reduction kernels take, by merging
+// dimensions where the strides allow it and by a permuted copy where not.
 #include "core/reduce.h"
 
 #include "core/parallel.h"
@@ -42,7 +42,8 @@ bool direct_shape(const Tensor& t, const SmallVec<bool, 6>& mask, kernels::Reduc
   for (int64_t i = 0; i < t.dim(); ++i) {
     int64_t size = t.sizes()[i], stride = t.strides()[i];
     if (size == 1) continue;
-    if (!groups.empty() && groups.back().reduced == mask[i] && groups.back().stride == stride * size) {
+    if (!groups.empty() && groups.back().reduced == mask[i] &&
+        groups.back().stride == stride * size) {
       groups.back().size *= size;
       groups.back().stride = stride;
     } else {
@@ -84,8 +85,8 @@ Tensor permuted_copy(const Tensor& t, const SmallVec<bool, 6>& mask) {
 
 }  // namespace
 
-Tensor run_reduce(kernels::Reduce f, const Tensor& input, const SmallVec<bool, 6>& mask, bool keepdim, DType result,
-                  const double* params, Tensor* out2, DType result2) {
+Tensor run_reduce(kernels::Reduce f, const Tensor& input, const SmallVec<bool, 6>& mask,
+                  bool keepdim, DType result, const double* params, Tensor* out2, DType result2) {
   Tensor t = input;
   DType compute = compute_dtype(t.dtype());
   if (compute != t.dtype()) {
@@ -93,7 +94,8 @@ Tensor run_reduce(kernels::Reduce f, const Tensor& input, const SmallVec<bool, 6
     copy_data(t, input);
   }
   auto fn = kernels_now().reduce->fn[static_cast<int>(f)][static_cast<int>(compute)];
-  PC_CHECK_IMPLEMENTED(fn, "\"reduction\" not implemented for '", scalar_type_name(input.dtype()), "'");
+  PC_CHECK_IMPLEMENTED(fn, "\"reduction\" not implemented for '", scalar_type_name(input.dtype()),
+                       "'");
   Dims shape = reduced_shape(input, mask, keepdim);
   DType raw = compute_dtype(result);
   Tensor out = empty(shape, raw);
@@ -108,7 +110,8 @@ Tensor run_reduce(kernels::Reduce f, const Tensor& input, const SmallVec<bool, 6
       s = {out.numel(), t.numel() / out.numel(), 1, t.numel() / out.numel(), 1, 0};
       t = copy;
     }
-    fn(t.numel() > 16384 ? kernel_context() : serial_context(), t->data, out->data, out2 ? (*out2)->data : nullptr, s, params);
+    fn(t.numel() > 16384 ? kernel_context() : serial_context(), t->data, out->data,
+       out2 ? (*out2)->data : nullptr, s, params);
   }
   auto convert = [](Tensor x, DType to) {
     if (x.dtype() == to) return x;

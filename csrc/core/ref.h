@@ -1,4 +1,5 @@
-// Ref<T>: an intrusive counted pointer; T brings `retain(T*)` and `release(T*)` by argument-dependent lookup.
+// Ref<T>: an intrusive counted pointer; T brings `retain(T*)` and `release(T*)` by
+// argument-dependent lookup.
 #pragma once
 
 #include <utility>

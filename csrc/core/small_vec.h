@@ -1,5 +1,5 @@
-// SmallVec: a vector whose first N elements live inside it; shapes and strides need no allocation up to 6 dims.
-// Must not know tensors.
+// SmallVec: a vector whose first N elements live inside it; shapes and strides need no allocation
+// up to 6 dims. Must not know tensors.
 #pragma once
 
 #include <stdint.h>
@@ -24,7 +24,9 @@ class SmallVec {
     resize(n);
     for (auto& x : *this) x = value;
   }
-  SmallVec(std::initializer_list<T> list) { assign(list.begin(), static_cast<int64_t>(list.size())); }
+  SmallVec(std::initializer_list<T> list) {
+    assign(list.begin(), static_cast<int64_t>(list.size()));
+  }
   SmallVec(std::span<const T> s) { assign(s.data(), static_cast<int64_t>(s.size())); }
   SmallVec(const T* first, const T* last) { assign(first, last - first); }
   SmallVec(const SmallVec& o) { assign(o.data(), o.size_); }
@@ -93,7 +95,8 @@ class SmallVec {
   void reserve(int64_t n) {
     if (n <= capacity_) return;
     T* bigger = new T[static_cast<size_t>(n)];
-    if (size_ > 0) memcpy(static_cast<void*>(bigger), data(), sizeof(T) * static_cast<size_t>(size_));
+    if (size_ > 0)
+      memcpy(static_cast<void*>(bigger), data(), sizeof(T) * static_cast<size_t>(size_));
     free_heap();
     heap_ = bigger;
     capacity_ = static_cast<int32_t>(n);

@@ -1,4 +1,5 @@
-// Storage: the counted, version-counted memory that tensors and their views share. Must not know shapes or dtypes.
+// Storage: the counted, version-counted memory that tensors and their views share. Must not know
+// shapes or dtypes.
 #pragma once
 
 #include <atomic>
@@ -17,7 +18,8 @@ struct alignas(64) Storage {
   // For foreign memory (from_numpy, from a buffer): called with owner instead of freeing data.
   void (*foreign_release)(void* owner) = nullptr;
   void* owner = nullptr;
-  // Bytes of the block this header sits in (its data follow it), or of the header alone for foreign memory.
+  // Bytes of the block this header sits in (its data follow it), or of the header alone for foreign
+  // memory.
   int64_t block_bytes = 0;
 };
 

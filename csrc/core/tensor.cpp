@@ -29,7 +29,8 @@ static Tensor new_tensor() {
 int64_t numel_of(IntSpan sizes) {
   int64_t n = 1;
   for (int64_t s : sizes) {
-    if (__builtin_mul_overflow(n, s, &n)) fail(ErrorKind::runtime, "Storage size calculation overflowed with sizes=", Dims(sizes));
+    if (__builtin_mul_overflow(n, s, &n))
+      fail(ErrorKind::runtime, "Storage size calculation overflowed with sizes=", Dims(sizes));
   }
   return n;
 }
@@ -87,7 +88,8 @@ void set_geometry(TensorImpl* p, IntSpan sizes, IntSpan strides, int64_t offset)
   p->contiguous = computes_contiguous(p);
 }
 
-Tensor make_alias(const Ref<Storage>& storage, DType dtype, IntSpan sizes, IntSpan strides, int64_t offset) {
+Tensor make_alias(const Ref<Storage>& storage, DType dtype, IntSpan sizes, IntSpan strides,
+                  int64_t offset) {
   Tensor t = new_tensor();
   t->storage = storage;
   t->dtype = dtype;
@@ -117,8 +119,8 @@ void set_storage(TensorImpl* t, const TensorImpl* source) {
 
 int64_t wrap_dim(int64_t d, int64_t dim) {
   int64_t range = std::max<int64_t>(dim, 1);
-  PC_CHECK_INDEX(d >= -range && d < range, "Dimension out of range (expected to be in range of [", -range, ", ",
-                 range - 1, "], but got ", d, ")");
+  PC_CHECK_INDEX(d >= -range && d < range, "Dimension out of range (expected to be in range of [",
+                 -range, ", ", range - 1, "], but got ", d, ")");
   return d < 0 ? d + range : d;
 }
 
@@ -159,7 +161,8 @@ bool has_overlap(const Tensor& t) {
   SmallVec<int, 6> order;
   for (int i = 0; i < t.dim(); ++i)
     if (t.sizes()[i] > 1) order.push_back(i);
-  std::sort(order.begin(), order.end(), [&](int a, int b) { return t.strides()[a] < t.strides()[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](int a, int b) { return t.strides()[a] < t.strides()[b]; });
   int64_t reach = 0;
   for (int i : order) {
     if (t.strides()[i] <= reach) return true;

@@ -1,5 +1,5 @@
-// Tensor: a counted handle on sizes, strides, a dtype and shared storage. Must not know operators, kernels or Python
-// (it keeps one opaque slot for its Python object).
+// Tensor: a counted handle on sizes, strides, a dtype and shared storage. Must not know operators,
+// kernels or Python (it keeps one opaque slot for its Python object).
 #pragma once
 
 #include <optional>
@@ -22,20 +22,23 @@ void release(TensorImpl* t) noexcept;
 struct TensorImpl {
   std::atomic<int32_t> refs{1};
   DType dtype = DType::float32;
-  bool contiguous = true;       // row-major without gaps; kept by set_geometry
-  bool inference = false;       // made in inference mode
-  bool own_version = false;     // from .data: in-place writes do not concern saved tensors
-  bool multi_output_view = false;  // a view among several of one call (split, unbind): no in-place on it with grad
-  char* data = nullptr;         // first element (storage->data + offset * item size)
+  bool contiguous = true;    // row-major without gaps; kept by set_geometry
+  bool inference = false;    // made in inference mode
+  bool own_version = false;  // from .data: in-place writes do not concern saved tensors
+  bool multi_output_view =
+      false;  // a view among several of one call (split, unbind): no in-place on it with grad
+  char* data = nullptr;  // first element (storage->data + offset * item size)
   int64_t numel = 0;
   Ref<Storage> storage;
-  int64_t offset = 0;           // in elements
+  int64_t offset = 0;  // in elements
   Dims sizes, strides;
   AutogradMeta* autograd = nullptr;  // owned; null for most tensors
-  Ref<TensorImpl> base;         // what this is a differentiable view of
-  uint32_t view_version = 0;    // storage version at which the autograd history of this view was right
-  void* pyobj = nullptr;        // its Python object, see python/tensor_object
-  bool owns_pyobj = false;      // the Python object outlived its last Python reference and is kept by us
+  Ref<TensorImpl> base;              // what this is a differentiable view of
+  uint32_t view_version =
+      0;                  // storage version at which the autograd history of this view was right
+  void* pyobj = nullptr;  // its Python object, see python/tensor_object
+  bool owns_pyobj =
+      false;  // the Python object outlived its last Python reference and is kept by us
 };
 
 // Row-major strides; returns the number of elements.
@@ -59,7 +62,7 @@ class Tensor {
   int64_t numel() const { return impl_->numel; }
   const Dims& sizes() const { return impl_->sizes; }
   const Dims& strides() const { return impl_->strides; }
-  int64_t size(int64_t d) const;    // d may be negative; IndexError when out of range
+  int64_t size(int64_t d) const;  // d may be negative; IndexError when out of range
   int64_t stride(int64_t d) const;
   int64_t offset() const { return impl_->offset; }
   int item_size() const { return pycore::item_size(impl_->dtype); }
@@ -84,7 +87,8 @@ class Tensor {
 // A fresh tensor, uninitialised and contiguous. Negative sizes are an error.
 Tensor empty(IntSpan sizes, DType dtype);
 // A tensor on existing storage; no autograd relation. offset in elements.
-Tensor make_alias(const Ref<Storage>& storage, DType dtype, IntSpan sizes, IntSpan strides, int64_t offset);
+Tensor make_alias(const Ref<Storage>& storage, DType dtype, IntSpan sizes, IntSpan strides,
+                  int64_t offset);
 // Another handle on the same memory and geometry, without autograd history.
 Tensor alias(const Tensor& t);
 // Changes the geometry of an impl in place (resize_, set_).
@@ -92,7 +96,8 @@ void set_geometry(TensorImpl* t, IntSpan sizes, IntSpan strides, int64_t offset)
 // Points `t` at the storage and geometry of `source` (set_, .data = , out= that has to grow).
 void set_storage(TensorImpl* t, const TensorImpl* source);
 
-// d in [-dim, dim) to [0, dim); IndexError otherwise. 0-d tensors have one imaginary dimension, as in PyTorch.
+// d in [-dim, dim) to [0, dim); IndexError otherwise. 0-d tensors have one imaginary dimension, as
+// in PyTorch.
 int64_t wrap_dim(int64_t d, int64_t dim);
 // Broadcasts two shapes; RuntimeError with PyTorch's words if they don't fit.
 Dims broadcast_shapes(IntSpan a, IntSpan b);

@@ -260,9 +260,10 @@ constexpr BinaryKernels make_kernels() {
   VEC(sub)
   VEC(mul)
   VEC(div)
-  VEC(add_scaled) VEC(trunc_divide) VEC(maximum) VEC(minimum) VEC(fmax) VEC(fmin) VEC(logaddexp)
-      VEC(logaddexp2) VEC(copysign) VEC(xlogy) VEC(xlog1py) VEC(heaviside) VEC(lerp) VEC(pow)
-          VEC(fmod) VEC(atan2) VEC(hypot) VEC(remainder) VEC(floor_divide)
+  VEC(add_scaled)
+  VEC(trunc_divide) VEC(maximum) VEC(minimum) VEC(fmax) VEC(fmin) VEC(logaddexp) VEC(logaddexp2)
+      VEC(copysign) VEC(xlogy) VEC(xlog1py) VEC(heaviside) VEC(lerp) VEC(pow) VEC(fmod) VEC(atan2)
+          VEC(hypot) VEC(remainder) VEC(floor_divide)
 #undef VEC
 #define SCALAR(name)                                                        \
   k.fn[index(Binary::name)][kF32] = binary_scalar<name##_op, float, float>; \

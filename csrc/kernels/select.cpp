@@ -114,7 +114,8 @@ constexpr SelectKernels make_kernels() {
   k.ternary[static_cast<int>(Ternary::name)][static_cast<int>(DType::float64)] = \
       ternary<name##_op, double>;
   BOTH(addcmul)
-  BOTH(addcdiv) BOTH(lerp) BOTH(clamp)
+  BOTH(addcdiv)
+  BOTH(lerp) BOTH(clamp)
 #undef BOTH
       return k;
 }

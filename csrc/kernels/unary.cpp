@@ -199,9 +199,10 @@ constexpr UnaryKernels make_kernels() {
   k.fn[static_cast<int>(Unary::name)][kF64] = unary_vec<name##_op, double>;
   BOTH(neg)
   BOTH(abs)
-  BOTH(sign) BOTH(sqrt) BOTH(rsqrt) BOTH(reciprocal) BOTH(square) BOTH(exp) BOTH(exp2) BOTH(expm1)
-      BOTH(log) BOTH(log2) BOTH(log10) BOTH(log1p) BOTH(sin) BOTH(cos) BOTH(tan) BOTH(tanh)
-          BOTH(sinh) BOTH(cosh) BOTH(asinh) BOTH(acosh) BOTH(atanh) BOTH(erf) BOTH(floor) BOTH(ceil)
+  BOTH(sign)
+  BOTH(sqrt) BOTH(rsqrt) BOTH(reciprocal) BOTH(square) BOTH(exp) BOTH(exp2) BOTH(expm1) BOTH(log)
+      BOTH(log2) BOTH(log10) BOTH(log1p) BOTH(sin) BOTH(cos) BOTH(tan) BOTH(tanh) BOTH(sinh)
+          BOTH(cosh) BOTH(asinh) BOTH(acosh) BOTH(atanh) BOTH(erf) BOTH(floor) BOTH(ceil)
               BOTH(round) BOTH(trunc) BOTH(frac) BOTH(sigmoid) BOTH(logit) BOTH(relu)
                   BOTH(leaky_relu) BOTH(elu) BOTH(gelu_erf) BOTH(gelu_tanh) BOTH(silu) BOTH(mish)
                       BOTH(softplus) BOTH(clamp) BOTH(hardswish) BOTH(hardsigmoid) BOTH(softsign)
@@ -226,10 +227,10 @@ constexpr UnaryKernels make_kernels() {
   k.predicate[static_cast<int>(Predicate::name)][kF64] = unary_scalar<name##_op, double, uint8_t>;
   PREDICATE(isnan)
   PREDICATE(isinf)
-  PREDICATE(isfinite) PREDICATE(isposinf) PREDICATE(isneginf) PREDICATE(signbit)
-      PREDICATE(logical_not)
+  PREDICATE(isfinite)
+  PREDICATE(isposinf) PREDICATE(isneginf) PREDICATE(signbit) PREDICATE(logical_not)
 #undef PREDICATE
-          return k;
+      return k;
 }
 
 }  // namespace

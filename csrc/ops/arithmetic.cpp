@@ -1,4 +1,5 @@
-// Binary arithmetic, comparisons and logic: forward and derivative of each side by side. Must not know Python.
+// Binary arithmetic, comparisons and logic: forward and derivative of each side by side. Must not
+// know Python.
 #include <cmath>
 
 #include "ops/ops.h"
@@ -12,29 +13,37 @@ using kernels::Compare;
 constexpr uint32_t kArithmetic = kFunction | kMethod | kInplace | kOut | kPointwise;
 
 void check_no_bool_sub(const Operand& a, const Operand& b) {
-  auto is_bool = [](const Operand& o) { return o.is_tensor() ? o.tensor().dtype() == DType::bool_ : o.scalar().is_bool(); };
+  auto is_bool = [](const Operand& o) {
+    return o.is_tensor() ? o.tensor().dtype() == DType::bool_ : o.scalar().is_bool();
+  };
   PC_CHECK(!(is_bool(a) && is_bool(b)),
-           "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+           "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+           "`logical_xor()` "
            "operator instead.");
   PC_CHECK(!is_bool(a) && !is_bool(b),
-           "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+           "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying "
+           "to invert a mask, use "
            "the `~` or `logical_not()` operator instead.");
 }
 
 void check_alpha(const Scalar& alpha, DType result) {
   PC_CHECK(is_floating(result) || !alpha.is_floating(),
            "For integral input tensors, argument alpha must not be a floating point number.");
-  PC_CHECK(!alpha.is_bool() || result == DType::bool_, "Boolean alpha only supported for Boolean results.");
+  PC_CHECK(!alpha.is_bool() || result == DType::bool_,
+           "Boolean alpha only supported for Boolean results.");
 }
 
-ToInput to_input(const Operand& o, const Tensor& out) { return o.is_tensor() ? ToInput(o.tensor(), out) : ToInput(); }
+ToInput to_input(const Operand& o, const Tensor& out) {
+  return o.is_tensor() ? ToInput(o.tensor(), out) : ToInput();
+}
 
 // g * scale without a multiplication where scale is 1.
 Tensor scaled(const Tensor& g, const Scalar& scale) { return scale.equals(1) ? g : mul(g, scale); }
 
 }  // namespace
 
-// --- add ---------------------------------------------------------------------------------------------------------------
+// --- add
+// ---------------------------------------------------------------------------------------------------------------
 
 namespace {
 struct AddBackward0 {
@@ -63,7 +72,8 @@ Tensor add(const Operand& a, const Operand& b, const Scalar& alpha) {
   if (recording(x, y)) record(out, AddBackward0{to_input(a, out), to_input(b, out), alpha}, x, y);
   return out;
 }
-PYCORE_OP("add(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", add, kArithmetic | kOverwritable, R"(
+PYCORE_OP("add(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", add,
+          kArithmetic | kOverwritable, R"(
 Adds ``other``, scaled by ``alpha``, to ``input``, element by element: ``input + alpha * other``.
 
 Shapes broadcast and dtypes promote. Integers wrap around.
@@ -72,7 +82,8 @@ Shapes broadcast and dtypes promote. Integers wrap around.
 tensor([21., 42.])
 )");
 
-// --- sub, rsub ---------------------------------------------------------------------------------------------------------
+// --- sub, rsub
+// ---------------------------------------------------------------------------------------------------------
 
 namespace {
 struct SubBackward0 {
@@ -113,33 +124,36 @@ Tensor sub(const Operand& a, const Operand& b, const Scalar& alpha) {
   }
   return out;
 }
-PYCORE_OP("sub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", sub, kArithmetic | kOverwritable, R"(
+PYCORE_OP("sub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", sub,
+          kArithmetic | kOverwritable, R"(
 Subtracts ``other``, scaled by ``alpha``, from ``input``, element by element. Not for bool.
 
 >>> pycore.sub(pycore.tensor([1., 2.]), 1)
 tensor([0., 1.])
 )");
-PYCORE_OP("subtract(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", sub, kArithmetic | kOverwritable,
-          "Alias of :func:`sub`.");
+PYCORE_OP("subtract(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", sub,
+          kArithmetic | kOverwritable, "Alias of :func:`sub`.");
 
 static Tensor rsub(const Tensor& input, const Operand& other, const Scalar& alpha) {
   return sub(other, input, alpha);
 }
-PYCORE_OP("rsub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", rsub, kFunction, R"(
+PYCORE_OP("rsub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", rsub, kFunction,
+          R"(
 ``other - alpha * input``.
 
 >>> pycore.rsub(pycore.tensor([1., 2.]), 3)
 tensor([2., 1.])
 )");
 
-// --- mul ---------------------------------------------------------------------------------------------------------------
+// --- mul
+// ---------------------------------------------------------------------------------------------------------------
 
 namespace {
 struct MulBackward0 {
   static constexpr const char* name = "MulBackward0";
   ToInput to_a, to_b;
-  Saved a, b;       // kept only if the other side wants its gradient
-  Scalar scale;     // when the other side is a number
+  Saved a, b;    // kept only if the other side wants its gradient
+  Scalar scale;  // when the other side is a number
   bool by_scalar = false;
   void operator()(Backward& w) {
     if (by_scalar) {
@@ -175,9 +189,11 @@ Multiplies element by element. Shapes broadcast, dtypes promote.
 >>> pycore.mul(pycore.tensor([1., 2.]), 3)
 tensor([3., 6.])
 )");
-PYCORE_OP("multiply(Tensor input, Tensor|Scalar other) -> Tensor", mul, kArithmetic, "Alias of :func:`mul`.");
+PYCORE_OP("multiply(Tensor input, Tensor|Scalar other) -> Tensor", mul, kArithmetic,
+          "Alias of :func:`mul`.");
 
-// --- div ---------------------------------------------------------------------------------------------------------------
+// --- div
+// ---------------------------------------------------------------------------------------------------------------
 
 namespace {
 struct DivBackward0 {
@@ -270,36 +286,41 @@ Tensor floor_divide(const Operand& a, const Operand& b) {
   if (recording(x, y)) record(out, ZeroGradient{to_input(a, out), to_input(b, out)}, x, y);
   return out;
 }
-PYCORE_OP("floor_divide(Tensor input, Tensor|Scalar other) -> Tensor", floor_divide, kArithmetic | kOverwritable, R"(
+PYCORE_OP("floor_divide(Tensor input, Tensor|Scalar other) -> Tensor", floor_divide,
+          kArithmetic | kOverwritable, R"(
 Divides and rounds towards negative infinity. An integer divided by zero raises.
 
 >>> pycore.floor_divide(pycore.tensor([-7., 7.]), 2)
 tensor([-4.,  3.])
 )");
 
-static Tensor div_mode(const Operand& a, const Operand& b, std::optional<std::string_view> rounding_mode) {
+static Tensor div_mode(const Operand& a, const Operand& b,
+                       std::optional<std::string_view> rounding_mode) {
   if (!rounding_mode) return div(a, b);
   if (*rounding_mode == "floor") return floor_divide(a, b);
   PC_CHECK(*rounding_mode == "trunc",
-           "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", *rounding_mode, "'");
+           "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '",
+           *rounding_mode, "'");
   Tensor out = integer_like(Binary::trunc_divide, a, b);
   const Tensor &x = tensor_or_none(a), &y = tensor_or_none(b);
   if (recording(x, y)) record(out, ZeroGradient{to_input(a, out), to_input(b, out)}, x, y);
   return out;
 }
-PYCORE_OP("div(Tensor input, Tensor|Scalar other, *, str? rounding_mode=None) -> Tensor", div_mode, kArithmetic, R"(
+PYCORE_OP("div(Tensor input, Tensor|Scalar other, *, str? rounding_mode=None) -> Tensor", div_mode,
+          kArithmetic, R"(
 Divides element by element; integers give floating results. ``rounding_mode`` 'trunc' or 'floor' rounds and keeps integer
 dtypes.
 
 >>> pycore.div(pycore.tensor([1., 2.]), 2)
 tensor([0.5000, 1.0000])
 )");
-PYCORE_OP("divide(Tensor input, Tensor|Scalar other, *, str? rounding_mode=None) -> Tensor", div_mode, kArithmetic,
-          "Alias of :func:`div`.");
+PYCORE_OP("divide(Tensor input, Tensor|Scalar other, *, str? rounding_mode=None) -> Tensor",
+          div_mode, kArithmetic, "Alias of :func:`div`.");
 PYCORE_OP("true_divide(Tensor input, Tensor|Scalar other) -> Tensor", div, kArithmetic,
           "Alias of :func:`div` without rounding.");
 
-// --- remainder, fmod -----------------------------------------------------------------------------------------------------
+// --- remainder, fmod
+// -----------------------------------------------------------------------------------------------------
 
 namespace {
 struct RemainderBackward0 {
@@ -333,14 +354,18 @@ Tensor remainder_like(Binary f, const Operand& a, const Operand& b) {
 }
 }  // namespace
 
-static Tensor remainder(const Operand& a, const Operand& b) { return remainder_like(Binary::remainder, a, b); }
+static Tensor remainder(const Operand& a, const Operand& b) {
+  return remainder_like(Binary::remainder, a, b);
+}
 PYCORE_OP("remainder(Tensor input, Tensor|Scalar other) -> Tensor", remainder, kArithmetic, R"(
 The remainder of the division with the divisor's sign, as Python's ``%``.
 
 >>> pycore.remainder(pycore.tensor([-3., 3.]), 2)
 tensor([1., 1.])
 )");
-static Tensor fmod(const Operand& a, const Operand& b) { return remainder_like(Binary::fmod, a, b); }
+static Tensor fmod(const Operand& a, const Operand& b) {
+  return remainder_like(Binary::fmod, a, b);
+}
 PYCORE_OP("fmod(Tensor input, Tensor|Scalar other) -> Tensor", fmod, kArithmetic, R"(
 The remainder of the division with the dividend's sign, as C's ``fmod``.
 
@@ -348,7 +373,8 @@ The remainder of the division with the dividend's sign, as C's ``fmod``.
 tensor([-1.,  1.])
 )");
 
-// --- pow ---------------------------------------------------------------------------------------------------------------
+// --- pow
+// ---------------------------------------------------------------------------------------------------------------
 
 namespace {
 // tensor ** number
@@ -398,7 +424,8 @@ struct PowBackward1 {
 }  // namespace
 
 Tensor pow(const Operand& a, const Operand& b) {
-  PC_CHECK_TYPE(a.is_tensor() || b.is_tensor(), "pow(): expected at least one Tensor, got two numbers");
+  PC_CHECK_TYPE(a.is_tensor() || b.is_tensor(),
+                "pow(): expected at least one Tensor, got two numbers");
   DType dtype = result_type(a, b);
   if (!b.is_tensor()) {
     double e = b.scalar().to_double();
@@ -406,10 +433,9 @@ Tensor pow(const Operand& a, const Operand& b) {
     PC_CHECK(is_floating(dtype) || e >= 0, "Integers to negative integer powers are not allowed.");
     // Of truth values: x ** True is x, x ** False is True.
     if (dtype == DType::bool_) return e == 0 ? full(x.sizes(), true, dtype) : clone_data(x);
-    Tensor out = e == 2 ? binary_pointwise(Binary::mul, a, a, dtype)
-                 : e == 0.5 && is_floating(dtype)
-                     ? unary_pointwise(kernels::Unary::sqrt, x, dtype)
-                     : binary_pointwise(Binary::pow, a, b, dtype);
+    Tensor out = e == 2                           ? binary_pointwise(Binary::mul, a, a, dtype)
+                 : e == 0.5 && is_floating(dtype) ? unary_pointwise(kernels::Unary::sqrt, x, dtype)
+                                                  : binary_pointwise(Binary::pow, a, b, dtype);
     if (recording(x)) record(out, PowBackward0{Saved(x), b.scalar()}, x);
     return out;
   }
@@ -431,30 +457,32 @@ Raises ``input`` to the power ``exponent``, element by element; one of the two m
 tensor([1., 4., 9.])
 )");
 
-// --- binary functions with smooth derivatives ------------------------------------------------------------------------------
+// --- binary functions with smooth derivatives
+// ------------------------------------------------------------------------------
 
-// NAME(a, b) for floating tensors: GA and GB are the factors on the gradient for either side, in terms of x, y and the
-// saved output o.
-#define PC_BINARY_SMOOTH(NAME, NODE, GA, GB, DOC)                                              \
-  namespace {                                                                                  \
-  struct NODE {                                                                                \
-    static constexpr const char* name = #NODE;                                                 \
-    ToInput to_a, to_b;                                                                        \
-    Saved a, b, out;                                                                           \
-    void operator()(Backward& w) {                                                             \
-      Tensor x = w.get(a), y = w.get(b), o = w.get(out);                                       \
-      const Tensor& g = w.grad();                                                              \
-      if (w.needs(0)) w.set(0, to_a(GA));                                                      \
-      if (w.needs(1)) w.set(1, to_b(GB));                                                      \
-    }                                                                                          \
-  };                                                                                           \
-  Tensor NAME##_op(const Tensor& a, const Tensor& b) {                                         \
-    Tensor out = binary_pointwise(Binary::NAME, a, b, to_floating(result_type(a, b)));         \
-    if (recording(a, b))                                                                       \
-      record(out, NODE{ToInput(a, out), ToInput(b, out), Saved(a), Saved(b), Saved::output(out)}, a, b); \
-    return out;                                                                                \
-  }                                                                                            \
-  PYCORE_OP(#NAME "(Tensor input, Tensor other) -> Tensor", NAME##_op, kArithmetic, DOC);      \
+// NAME(a, b) for floating tensors: GA and GB are the factors on the gradient for either side, in
+// terms of x, y and the saved output o.
+#define PC_BINARY_SMOOTH(NAME, NODE, GA, GB, DOC)                                                 \
+  namespace {                                                                                     \
+  struct NODE {                                                                                   \
+    static constexpr const char* name = #NODE;                                                    \
+    ToInput to_a, to_b;                                                                           \
+    Saved a, b, out;                                                                              \
+    void operator()(Backward& w) {                                                                \
+      Tensor x = w.get(a), y = w.get(b), o = w.get(out);                                          \
+      const Tensor& g = w.grad();                                                                 \
+      if (w.needs(0)) w.set(0, to_a(GA));                                                         \
+      if (w.needs(1)) w.set(1, to_b(GB));                                                         \
+    }                                                                                             \
+  };                                                                                              \
+  Tensor NAME##_op(const Tensor& a, const Tensor& b) {                                            \
+    Tensor out = binary_pointwise(Binary::NAME, a, b, to_floating(result_type(a, b)));            \
+    if (recording(a, b))                                                                          \
+      record(out, NODE{ToInput(a, out), ToInput(b, out), Saved(a), Saved(b), Saved::output(out)}, \
+             a, b);                                                                               \
+    return out;                                                                                   \
+  }                                                                                               \
+  PYCORE_OP(#NAME "(Tensor input, Tensor other) -> Tensor", NAME##_op, kArithmetic, DOC);         \
   }
 
 PC_BINARY_SMOOTH(atan2, Atan2Backward0, mul(g, div(y, add(mul(x, x), mul(y, y)))),
@@ -476,36 +504,42 @@ PC_BINARY_SMOOTH(logaddexp, LogaddexpBackward0, mul(g, exp(sub(x, o))), mul(g, e
 >>> pycore.logaddexp(pycore.tensor([-1.]), pycore.tensor([-1.]))
 tensor([-0.3069])
 )")
-PC_BINARY_SMOOTH(logaddexp2, Logaddexp2Backward0, mul(g, pow(2.0, sub(x, o))), mul(g, pow(2.0, sub(y, o))), R"(
+PC_BINARY_SMOOTH(logaddexp2, Logaddexp2Backward0, mul(g, pow(2.0, sub(x, o))),
+                 mul(g, pow(2.0, sub(y, o))), R"(
 ``log2(2 ** input + 2 ** other)`` without overflow.
 
 >>> pycore.logaddexp2(pycore.tensor([1.]), pycore.tensor([1.]))
 tensor([2.])
 )")
 
-// --- maximum, minimum ----------------------------------------------------------------------------------------------------
+// --- maximum, minimum
+// ----------------------------------------------------------------------------------------------------
 
 // The gradient goes to the larger (smaller) side; equal values share it.
-#define PC_EXTREMUM(NAME, NODE, KERNEL, WINS, DOC)                                                \
-  namespace {                                                                                     \
-  struct NODE {                                                                                   \
-    static constexpr const char* name = #NODE;                                                    \
-    ToInput to_a, to_b;                                                                           \
-    Saved a, b;                                                                                   \
-    void operator()(Backward& w) {                                                                \
-      Tensor x = detach(w.get(a)), y = detach(w.get(b));                                          \
-      Tensor half = mul(to_dtype(eq(x, y), w.grad().dtype()), 0.5);                               \
-      if (w.needs(0)) w.set(0, to_a(mul(w.grad(), add(to_dtype(WINS(x, y), half.dtype()), half)))); \
-      if (w.needs(1)) w.set(1, to_b(mul(w.grad(), add(to_dtype(WINS(y, x), half.dtype()), half)))); \
-    }                                                                                             \
-  };                                                                                              \
-  }                                                                                               \
-  Tensor NAME(const Tensor& a, const Tensor& b) {                                                 \
-    Tensor out = binary_pointwise(Binary::KERNEL, a, b, result_type(a, b));                       \
-    if (recording(a, b)) record(out, NODE{ToInput(a, out), ToInput(b, out), Saved(a), Saved(b)}, a, b); \
-    return out;                                                                                   \
-  }                                                                                               \
-  PYCORE_OP(#NAME "(Tensor input, Tensor other) -> Tensor", NAME, kFunction | kMethod | kOut | kPointwise, DOC);
+#define PC_EXTREMUM(NAME, NODE, KERNEL, WINS, DOC)                                    \
+  namespace {                                                                         \
+  struct NODE {                                                                       \
+    static constexpr const char* name = #NODE;                                        \
+    ToInput to_a, to_b;                                                               \
+    Saved a, b;                                                                       \
+    void operator()(Backward& w) {                                                    \
+      Tensor x = detach(w.get(a)), y = detach(w.get(b));                              \
+      Tensor half = mul(to_dtype(eq(x, y), w.grad().dtype()), 0.5);                   \
+      if (w.needs(0))                                                                 \
+        w.set(0, to_a(mul(w.grad(), add(to_dtype(WINS(x, y), half.dtype()), half)))); \
+      if (w.needs(1))                                                                 \
+        w.set(1, to_b(mul(w.grad(), add(to_dtype(WINS(y, x), half.dtype()), half)))); \
+    }                                                                                 \
+  };                                                                                  \
+  }                                                                                   \
+  Tensor NAME(const Tensor& a, const Tensor& b) {                                     \
+    Tensor out = binary_pointwise(Binary::KERNEL, a, b, result_type(a, b));           \
+    if (recording(a, b))                                                              \
+      record(out, NODE{ToInput(a, out), ToInput(b, out), Saved(a), Saved(b)}, a, b);  \
+    return out;                                                                       \
+  }                                                                                   \
+  PYCORE_OP(#NAME "(Tensor input, Tensor other) -> Tensor", NAME,                     \
+            kFunction | kMethod | kOut | kPointwise, DOC);
 
 PC_EXTREMUM(maximum, MaximumBackward0, maximum, gt, R"(
 The larger of the two, element by element; NaN wins.
@@ -521,26 +555,27 @@ tensor([1, 2])
 )")
 // The same where NaN loses: it gets no gradient, and equal values give theirs to the first side.
 #define PC_NUMBER_EXTREMUM(NAME, NODE, KERNEL, OF_INTEGERS, WINS, DOC)                             \
-  namespace {                                                                                     \
-  struct NODE {                                                                                   \
-    static constexpr const char* name = #NODE;                                                    \
-    ToInput to_a, to_b;                                                                           \
-    Saved a, b;                                                                                   \
-    void operator()(Backward& w) {                                                                \
-      Tensor x = detach(w.get(a)), y = detach(w.get(b));                                          \
-      Tensor second = logical_and(logical_not(WINS(x, y)), eq(y, y));                             \
-      if (w.needs(0)) w.set(0, to_a(where(second, 0.0, w.grad())));                               \
-      if (w.needs(1)) w.set(1, to_b(where(second, w.grad(), 0.0)));                               \
-    }                                                                                             \
-  };                                                                                              \
-  Tensor NAME##_op(const Tensor& a, const Tensor& b) {                                            \
-    DType t = result_type(a, b);                                                                  \
+  namespace {                                                                                      \
+  struct NODE {                                                                                    \
+    static constexpr const char* name = #NODE;                                                     \
+    ToInput to_a, to_b;                                                                            \
+    Saved a, b;                                                                                    \
+    void operator()(Backward& w) {                                                                 \
+      Tensor x = detach(w.get(a)), y = detach(w.get(b));                                           \
+      Tensor second = logical_and(logical_not(WINS(x, y)), eq(y, y));                              \
+      if (w.needs(0)) w.set(0, to_a(where(second, 0.0, w.grad())));                                \
+      if (w.needs(1)) w.set(1, to_b(where(second, w.grad(), 0.0)));                                \
+    }                                                                                              \
+  };                                                                                               \
+  Tensor NAME##_op(const Tensor& a, const Tensor& b) {                                             \
+    DType t = result_type(a, b);                                                                   \
     Tensor out = binary_pointwise(is_floating(t) ? Binary::KERNEL : Binary::OF_INTEGERS, a, b, t); \
-    if (recording(a, b)) record(out, NODE{ToInput(a, out), ToInput(b, out), Saved(a), Saved(b)}, a, b); \
-    return out;                                                                                   \
-  }                                                                                               \
-  PYCORE_OP(#NAME "(Tensor input, Tensor other) -> Tensor", NAME##_op,                            \
-            kFunction | kMethod | kOut | kPointwise, DOC);                                        \
+    if (recording(a, b))                                                                           \
+      record(out, NODE{ToInput(a, out), ToInput(b, out), Saved(a), Saved(b)}, a, b);               \
+    return out;                                                                                    \
+  }                                                                                                \
+  PYCORE_OP(#NAME "(Tensor input, Tensor other) -> Tensor", NAME##_op,                             \
+            kFunction | kMethod | kOut | kPointwise, DOC);                                         \
   }
 PC_NUMBER_EXTREMUM(fmax, FmaxBackward0, fmax, maximum, ge, R"(
 As :func:`maximum`, but a number wins over NaN.
@@ -555,10 +590,13 @@ As :func:`minimum`, but a number wins over NaN.
 tensor([1., 2.])
 )")
 
-// --- comparisons and logic -------------------------------------------------------------------------------------------------
+// --- comparisons and logic
+// -------------------------------------------------------------------------------------------------
 
-#define PC_COMPARE(NAME, DOC)                                                                                   \
-  Tensor NAME(const Operand& a, const Operand& b) { return compare_pointwise(Compare::NAME, a, b); }           \
+#define PC_COMPARE(NAME, DOC)                       \
+  Tensor NAME(const Operand& a, const Operand& b) { \
+    return compare_pointwise(Compare::NAME, a, b);  \
+  }                                                 \
   PYCORE_OP(#NAME "(Tensor input, Tensor|Scalar other) -> Tensor", NAME, kArithmetic, DOC);
 
 PC_COMPARE(eq, R"(
@@ -608,29 +646,37 @@ True where at least one is nonzero.
 
 >>> pycore.logical_or(pycore.tensor([True, False]), pycore.tensor([False, False]))
 tensor([ True, False])
-)")
-static PC_COMPARE(logical_xor, R"(
+)") static PC_COMPARE(logical_xor, R"(
 True where exactly one is nonzero.
 
 >>> pycore.logical_xor(pycore.tensor([True, False]), pycore.tensor([True, True]))
 tensor([False,  True])
 )")
 
-PYCORE_OP("greater(Tensor input, Tensor|Scalar other) -> Tensor", gt, kArithmetic, "Alias of :func:`gt`.");
-PYCORE_OP("greater_equal(Tensor input, Tensor|Scalar other) -> Tensor", ge, kArithmetic, "Alias of :func:`ge`.");
-PYCORE_OP("less(Tensor input, Tensor|Scalar other) -> Tensor", lt, kArithmetic, "Alias of :func:`lt`.");
-PYCORE_OP("less_equal(Tensor input, Tensor|Scalar other) -> Tensor", le, kArithmetic, "Alias of :func:`le`.");
-PYCORE_OP("not_equal(Tensor input, Tensor|Scalar other) -> Tensor", ne, kArithmetic, "Alias of :func:`ne`.");
+    PYCORE_OP("greater(Tensor input, Tensor|Scalar other) -> Tensor", gt, kArithmetic,
+              "Alias of :func:`gt`.");
+PYCORE_OP("greater_equal(Tensor input, Tensor|Scalar other) -> Tensor", ge, kArithmetic,
+          "Alias of :func:`ge`.");
+PYCORE_OP("less(Tensor input, Tensor|Scalar other) -> Tensor", lt, kArithmetic,
+          "Alias of :func:`lt`.");
+PYCORE_OP("less_equal(Tensor input, Tensor|Scalar other) -> Tensor", le, kArithmetic,
+          "Alias of :func:`le`.");
+PYCORE_OP("not_equal(Tensor input, Tensor|Scalar other) -> Tensor", ne, kArithmetic,
+          "Alias of :func:`ne`.");
 
-// --- integers --------------------------------------------------------------------------------------------------------------
+// --- integers
+// --------------------------------------------------------------------------------------------------------------
 
-#define PC_BITWISE(NAME, KERNEL, DOC)                                                                   \
-  static Tensor NAME(const Operand& a, const Operand& b) {                                              \
-    DType t = result_type(a, b);                                                                        \
-    auto* kernel = kernels_now().binary->fn[static_cast<int>(Binary::KERNEL)][static_cast<int>(compute_dtype(t))]; \
-    PC_CHECK_IMPLEMENTED(kernel, "\"" #KERNEL "_cpu\" not implemented for '", scalar_type_name(t), "'");  \
-    return binary_pointwise(Binary::KERNEL, a, b, t);                                                   \
-  }                                                                                                     \
+#define PC_BITWISE(NAME, KERNEL, DOC)                                                              \
+  static Tensor NAME(const Operand& a, const Operand& b) {                                         \
+    DType t = result_type(a, b);                                                                   \
+    auto* kernel =                                                                                 \
+        kernels_now()                                                                              \
+            .binary->fn[static_cast<int>(Binary::KERNEL)][static_cast<int>(compute_dtype(t))];     \
+    PC_CHECK_IMPLEMENTED(kernel, "\"" #KERNEL "_cpu\" not implemented for '", scalar_type_name(t), \
+                         "'");                                                                     \
+    return binary_pointwise(Binary::KERNEL, a, b, t);                                              \
+  }                                                                                                \
   PYCORE_OP(#NAME "(Tensor input, Tensor|Scalar other) -> Tensor", NAME, kArithmetic, DOC);
 
 PC_BITWISE(bitwise_and, bitwise_and, "Bitwise and of integers; logical and of bool.")
@@ -641,6 +687,7 @@ PC_BITWISE(bitwise_right_shift, right_shift, "Shifts the bits of integers right,
 PC_BITWISE(gcd, gcd, "The greatest common divisor of integers, never negative.")
 PC_BITWISE(lcm, lcm, "The least common multiple of integers, never negative.")
 PC_BITWISE(nextafter, nextafter, "The next representable value after ``input`` towards ``other``.")
-PC_BITWISE(heaviside, heaviside, "0 where ``input`` is negative, 1 where it is positive, ``other`` where it is zero.")
+PC_BITWISE(heaviside, heaviside,
+           "0 where ``input`` is negative, 1 where it is positive, ``other`` where it is zero.")
 
 }  // namespace pycore

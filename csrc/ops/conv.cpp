@@ -1,5 +1,5 @@
-// Convolutions and transposed convolutions. A convolution is bilinear, so it and its two gradients are three operators
-// whose derivatives are each other. Must not know Python.
+// Convolutions and transposed convolutions. A convolution is bilinear, so it and its two gradients
+// are three operators whose derivatives are each other. Must not know Python.
 #include "kernels/conv.h"
 
 #include "ops/matrix.h"
@@ -10,7 +10,8 @@ using kernels::ConvArgs;
 
 namespace {
 
-// --- shapes --------------------------------------------------------------------------------------------------------------
+// --- shapes
+// --------------------------------------------------------------------------------------------------------------
 
 // What a node remembers: all sizes, and how many spatial dimensions there are.
 struct Geometry {
@@ -24,11 +25,15 @@ struct Geometry {
   }
   Dims x_shape() const { return shape(args.batch, args.in_channels, args.in); }
   Dims y_shape() const { return shape(args.batch, args.out_channels, args.out); }
-  Dims weight_shape() const { return shape(args.out_channels, args.in_channels / args.groups, args.kernel); }
+  Dims weight_shape() const {
+    return shape(args.out_channels, args.in_channels / args.groups, args.kernel);
+  }
 };
 
 // Data as the kernels want it: contiguous, in the dtype they compute in.
-DType kernel_dtype(DType t) { return t == DType::float64 || !is_floating(t) ? DType::float64 : DType::float32; }
+DType kernel_dtype(DType t) {
+  return t == DType::float64 || !is_floating(t) ? DType::float64 : DType::float32;
+}
 Tensor prepared(const Tensor& t) {
   const DType dtype = kernel_dtype(t.dtype());
   if (t.dtype() == dtype && t.is_contiguous()) return t;
@@ -44,10 +49,12 @@ Tensor finished(const Tensor& t, DType dtype) {
 }
 const void* data_or_null(const Tensor& t) { return t.defined() ? t->data : nullptr; }
 
-// --- the three operators -----------------------------------------------------------------------------------------------------
+// --- the three operators
+// -----------------------------------------------------------------------------------------------------
 
 Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, const Geometry& g);
-Tensor input_gradient(const Tensor& gy, const Tensor& weight, const Tensor& bias, const Geometry& g);
+Tensor input_gradient(const Tensor& gy, const Tensor& weight, const Tensor& bias,
+                      const Geometry& g);
 Tensor weight_gradient(const Tensor& x, const Tensor& gy, const Geometry& g);
 
 // Sums a gradient over everything but channels.
@@ -67,9 +74,10 @@ struct ConvolutionBackward0 {
     if (w.needs(1) && w.needs(2) && !grad_enabled()) {  // one pass for both
       const DType dtype = gy.dtype();
       Tensor input = prepared(w.get(x)), grad = prepared(gy);
-      Tensor dw = empty(g.weight_shape(), input.dtype()), db = empty({{g.args.out_channels}}, input.dtype());
-      kernels_now().conv->backward_weight[static_cast<int>(input.dtype())](kernel_context(), g.args, input->data,
-                                                                           grad->data, dw->data, db->data);
+      Tensor dw = empty(g.weight_shape(), input.dtype()),
+             db = empty({{g.args.out_channels}}, input.dtype());
+      kernels_now().conv->backward_weight[static_cast<int>(input.dtype())](
+          kernel_context(), g.args, input->data, grad->data, dw->data, db->data);
       w.set(1, finished(dw, dtype));
       w.set(2, finished(db, dtype));
       return;
@@ -103,8 +111,8 @@ struct WeightGradientBackward {
 Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, const Geometry& g) {
   const Tensor xd = prepared(x), wd = prepared(weight), bd = bias.defined() ? prepared(bias) : bias;
   Tensor y = empty(g.y_shape(), xd.dtype());
-  kernels_now().conv->forward[static_cast<int>(xd.dtype())](kernel_context(), g.args, xd->data, wd->data,
-                                                            data_or_null(bd), y->data);
+  kernels_now().conv->forward[static_cast<int>(xd.dtype())](kernel_context(), g.args, xd->data,
+                                                            wd->data, data_or_null(bd), y->data);
   y = finished(y, x.dtype());
   if (recording(x, weight, bias)) {
     ConvolutionBackward0 rule;
@@ -116,11 +124,13 @@ Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, const
   return y;
 }
 
-Tensor input_gradient(const Tensor& gy, const Tensor& weight, const Tensor& bias, const Geometry& g) {
-  const Tensor gd = prepared(gy), wd = prepared(weight), bd = bias.defined() ? prepared(bias) : bias;
+Tensor input_gradient(const Tensor& gy, const Tensor& weight, const Tensor& bias,
+                      const Geometry& g) {
+  const Tensor gd = prepared(gy), wd = prepared(weight),
+               bd = bias.defined() ? prepared(bias) : bias;
   Tensor x = empty(g.x_shape(), gd.dtype());
-  kernels_now().conv->backward_input[static_cast<int>(gd.dtype())](kernel_context(), g.args, gd->data, wd->data,
-                                                                   data_or_null(bd), x->data);
+  kernels_now().conv->backward_input[static_cast<int>(gd.dtype())](
+      kernel_context(), g.args, gd->data, wd->data, data_or_null(bd), x->data);
   x = finished(x, gy.dtype());
   if (recording(gy, weight, bias)) {
     TransposedBackward rule;
@@ -135,8 +145,8 @@ Tensor input_gradient(const Tensor& gy, const Tensor& weight, const Tensor& bias
 Tensor weight_gradient(const Tensor& x, const Tensor& gy, const Geometry& g) {
   const Tensor xd = prepared(x), gd = prepared(gy);
   Tensor w = empty(g.weight_shape(), xd.dtype());
-  kernels_now().conv->backward_weight[static_cast<int>(xd.dtype())](kernel_context(), g.args, xd->data, gd->data,
-                                                                    w->data, nullptr);
+  kernels_now().conv->backward_weight[static_cast<int>(xd.dtype())](
+      kernel_context(), g.args, xd->data, gd->data, w->data, nullptr);
   w = finished(w, x.dtype());
   if (recording(x, gy)) {
     WeightGradientBackward rule;
@@ -148,7 +158,8 @@ Tensor weight_gradient(const Tensor& x, const Tensor& gy, const Geometry& g) {
   return w;
 }
 
-// --- checks ------------------------------------------------------------------------------------------------------------------
+// --- checks
+// ------------------------------------------------------------------------------------------------------------------
 
 struct Options {
   IntSpan stride, padding, dilation, output_padding;
@@ -157,8 +168,9 @@ struct Options {
 };
 
 void check_list(const char* what, IntSpan list, int64_t dims) {
-  PC_CHECK(static_cast<int64_t>(list.size()) == dims, "expected ", what, " to be a single integer value or a list of ",
-           dims, " values to match the convolution dimensions, but got ", what, "=", Dims(list));
+  PC_CHECK(static_cast<int64_t>(list.size()) == dims, "expected ", what,
+           " to be a single integer value or a list of ", dims,
+           " values to match the convolution dimensions, but got ", what, "=", Dims(list));
 }
 
 // A size the way PyTorch's convolution errors print it: 2 x 3.
@@ -171,7 +183,8 @@ struct By {
 };
 
 // PyTorch's checks in PyTorch's order. `input` has its batch dimension.
-void check_convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, const Options& o) {
+void check_convolution(const Tensor& input, const Tensor& weight, const Tensor& bias,
+                       const Options& o) {
   const int64_t dims = weight.dim() - 2;
   PC_CHECK(dims > 0, "weight should have at least three dimensions");
   PC_CHECK(o.groups > 0, "non-positive groups is not supported");
@@ -182,37 +195,44 @@ void check_convolution(const Tensor& input, const Tensor& weight, const Tensor& 
   for (int64_t p : o.padding) PC_CHECK(p >= 0, "negative padding is not supported");
   for (int64_t p : o.output_padding) PC_CHECK(p >= 0, "negative output_padding is not supported");
   for (int64_t s : o.stride) PC_CHECK(s > 0, "non-positive stride is not supported");
-  for (int64_t d : o.dilation) PC_CHECK(d > 0, "dilation should be greater than zero, but got ", Dims(o.dilation));
+  for (int64_t d : o.dilation)
+    PC_CHECK(d > 0, "dilation should be greater than zero, but got ", Dims(o.dilation));
   const auto& w = weight.sizes();
-  PC_CHECK(input.dim() == weight.dim(), "Expected ", weight.dim(), "-dimensional input for ", weight.dim(),
-           "-dimensional weight ", w, ", but got ", input.dim(), "-dimensional input of size ", input.sizes(), " instead");
-  PC_CHECK(w[0] >= o.groups, "Given groups=", o.groups, ", expected weight to be at least ", o.groups,
-           " at dimension 0, but got weight of size ", w, " instead");
-  PC_CHECK(w[0] % o.groups == 0, "Given groups=", o.groups, ", expected weight to be divisible by ", o.groups,
-           " at dimension 0, but got weight of size [", w, "] instead");
+  PC_CHECK(input.dim() == weight.dim(), "Expected ", weight.dim(), "-dimensional input for ",
+           weight.dim(), "-dimensional weight ", w, ", but got ", input.dim(),
+           "-dimensional input of size ", input.sizes(), " instead");
+  PC_CHECK(w[0] >= o.groups, "Given groups=", o.groups, ", expected weight to be at least ",
+           o.groups, " at dimension 0, but got weight of size ", w, " instead");
+  PC_CHECK(w[0] % o.groups == 0, "Given groups=", o.groups, ", expected weight to be divisible by ",
+           o.groups, " at dimension 0, but got weight of size [", w, "] instead");
   const int64_t channels = input.sizes()[1];
   if (o.transposed)
-    PC_CHECK(channels == w[0], "Given transposed=1, weight of size ", w, ", expected input", input.sizes(), " to have ",
-             w[0], " channels, but got ", channels, " channels instead");
+    PC_CHECK(channels == w[0], "Given transposed=1, weight of size ", w, ", expected input",
+             input.sizes(), " to have ", w[0], " channels, but got ", channels,
+             " channels instead");
   else
-    PC_CHECK(channels == w[1] * o.groups, "Given groups=", o.groups, ", weight of size ", w, ", expected input",
-             input.sizes(), " to have ", w[1] * o.groups, " channels, but got ", channels, " channels instead");
+    PC_CHECK(channels == w[1] * o.groups, "Given groups=", o.groups, ", weight of size ", w,
+             ", expected input", input.sizes(), " to have ", w[1] * o.groups, " channels, but got ",
+             channels, " channels instead");
   const int64_t outputs = o.transposed ? w[1] * o.groups : w[0];
   if (bias.defined())
-    PC_CHECK(bias.dim() == 1 && bias.sizes()[0] == outputs, "Given ", o.transposed ? "transposed=1, " : "",
-             "weight of size ", w, ", expected bias to be 1-dimensional with ", outputs,
+    PC_CHECK(bias.dim() == 1 && bias.sizes()[0] == outputs, "Given ",
+             o.transposed ? "transposed=1, " : "", "weight of size ", w,
+             ", expected bias to be 1-dimensional with ", outputs,
              " elements, but got bias of size ", bias.sizes(), " instead");
   for (int64_t d = 2; d < weight.dim(); ++d)
     PC_CHECK(w[d] > 0, "kernel size should be greater than zero, but got weight of size ", w);
-  PC_CHECK(!bias.defined() || bias.dtype() == input.dtype(), "Input type (", cpp_type_name(input.dtype()), ") and bias type (",
+  PC_CHECK(!bias.defined() || bias.dtype() == input.dtype(), "Input type (",
+           cpp_type_name(input.dtype()), ") and bias type (",
            bias.defined() ? cpp_type_name(bias.dtype()) : "", ") should be the same");
-  PC_CHECK(weight.dtype() == input.dtype(), "expected scalar type ", scalar_type_name(input.dtype()), " but found ",
-           scalar_type_name(weight.dtype()));
+  PC_CHECK(weight.dtype() == input.dtype(), "expected scalar type ",
+           scalar_type_name(input.dtype()), " but found ", scalar_type_name(weight.dtype()));
   PC_CHECK_IMPLEMENTED(input.dtype() != DType::bool_, "\"convolution\" not implemented for 'Bool'");
 }
 
 // Sizes of a convolution; uneven padding counts `high` zeros behind the input.
-Geometry convolution_geometry(const Tensor& x, const Tensor& weight, const Options& o, IntSpan low, IntSpan high) {
+Geometry convolution_geometry(const Tensor& x, const Tensor& weight, const Options& o, IntSpan low,
+                              IntSpan high) {
   Geometry g;
   g.dims = weight.dim() - 2;
   ConvArgs& a = g.args;
@@ -235,8 +255,8 @@ Geometry convolution_geometry(const Tensor& x, const Tensor& weight, const Optio
     fits = fits && padded.back() >= kernel.back();
     a.out[d] = (padded.back() - kernel.back()) / a.stride[d] + 1;
   }
-  PC_CHECK(fits, "Calculated padded input size per channel: (", By{padded}, "). Kernel size: (", By{kernel},
-           "). Kernel size can't be greater than actual input size");
+  PC_CHECK(fits, "Calculated padded input size per channel: (", By{padded}, "). Kernel size: (",
+           By{kernel}, "). Kernel size can't be greater than actual input size");
   return g;
 }
 
@@ -245,8 +265,8 @@ struct Batched {
   Tensor input;
   bool added;
   Batched(const char* op, const Tensor& t, int64_t dims) {
-    PC_CHECK(t.dim() == dims + 1 || t.dim() == dims + 2, "Expected ", dims + 1, "D (unbatched) or ", dims + 2,
-             "D (batched) input to ", op, ", but got input of size: ", t.sizes());
+    PC_CHECK(t.dim() == dims + 1 || t.dim() == dims + 2, "Expected ", dims + 1, "D (unbatched) or ",
+             dims + 2, "D (batched) input to ", op, ", but got input of size: ", t.sizes());
     added = t.dim() == dims + 1;
     input = added ? unsqueeze(t, 0) : t;
   }
@@ -259,17 +279,20 @@ struct Batched {
 };
 
 constexpr const char* kNames[] = {"", "conv1d", "conv2d", "conv3d"};
-constexpr const char* kTransposedNames[] = {"", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"};
+constexpr const char* kTransposedNames[] = {"", "conv_transpose1d", "conv_transpose2d",
+                                            "conv_transpose3d"};
 
-// --- conv1d, conv2d, conv3d ------------------------------------------------------------------------------------------------------
+// --- conv1d, conv2d, conv3d
+// ------------------------------------------------------------------------------------------------------
 
 template <int D>
-Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
-            IntSpan dilation, int64_t groups) {
+Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
+            IntSpan padding, IntSpan dilation, int64_t groups) {
   const Batched b(kNames[D], input, D);
   const Options o{stride, padding, dilation, {}, groups, false};
   check_convolution(b.input, weight, bias, o);
-  return b.finish(convolve(b.input, weight, bias, convolution_geometry(b.input, weight, o, padding, padding)));
+  return b.finish(
+      convolve(b.input, weight, bias, convolution_geometry(b.input, weight, o, padding, padding)));
 }
 
 template <int D>
@@ -281,21 +304,24 @@ Tensor conv_padded(const Tensor& input, const Tensor& weight, const Tensor& bias
   check_convolution(b.input, weight, bias, o);
   Dims low(D, 0), high(D, 0);
   if (padding == "same") {
-    for (int64_t s : stride) PC_CHECK(s == 1, "padding='same' is not supported for strided convolutions");
+    for (int64_t s : stride)
+      PC_CHECK(s == 1, "padding='same' is not supported for strided convolutions");
     for (int64_t d = 0; d < D; ++d) {  // an odd zero goes behind the input
       const int64_t total = dilation[static_cast<size_t>(d)] * (weight.sizes()[2 + d] - 1);
       low[d] = total / 2;
       high[d] = total - low[d];
     }
   }
-  return b.finish(convolve(b.input, weight, bias, convolution_geometry(b.input, weight, o, low, high)));
+  return b.finish(
+      convolve(b.input, weight, bias, convolution_geometry(b.input, weight, o, low, high)));
 }
 
-// --- transposed --------------------------------------------------------------------------------------------------------------------
+// --- transposed
+// --------------------------------------------------------------------------------------------------------------------
 
 template <int D>
-Tensor conv_transpose(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
-                      IntSpan output_padding, int64_t groups, IntSpan dilation) {
+Tensor conv_transpose(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
+                      IntSpan padding, IntSpan output_padding, int64_t groups, IntSpan dilation) {
   const Batched b(kTransposedNames[D], input, D);
   const Options o{stride, padding, dilation, output_padding, groups, true};
   check_convolution(b.input, weight, bias, o);
@@ -311,39 +337,44 @@ Tensor conv_transpose(const Tensor& input, const Tensor& weight, const Tensor& b
   for (int64_t i = 0; i < D; ++i) {
     const int64_t d = 3 - D + i;
     const auto at = static_cast<size_t>(i);
-    PC_CHECK(output_padding[at] < stride[at] || output_padding[at] < dilation[at],
-             "output padding must be smaller than either stride or dilation, but got output_padding: ",
-             Dims(output_padding), " stride: ", Dims(stride), " dilation: ", Dims(dilation));
+    PC_CHECK(
+        output_padding[at] < stride[at] || output_padding[at] < dilation[at],
+        "output padding must be smaller than either stride or dilation, but got output_padding: ",
+        Dims(output_padding), " stride: ", Dims(stride), " dilation: ", Dims(dilation));
     a.out[d] = b.input.sizes()[2 + i];
     a.kernel[d] = weight.sizes()[2 + i];
     a.stride[d] = stride[at];
     a.dilation[d] = dilation[at];
     a.pad[d] = padding[at];
-    a.in[d] = (a.out[d] - 1) * a.stride[d] - 2 * a.pad[d] + a.dilation[d] * (a.kernel[d] - 1) + output_padding[at] + 1;
+    a.in[d] = (a.out[d] - 1) * a.stride[d] - 2 * a.pad[d] + a.dilation[d] * (a.kernel[d] - 1) +
+              output_padding[at] + 1;
     in.push_back(a.out[d]);
     out.push_back(a.in[d]);
     positive = positive && a.in[d] > 0;
   }
-  PC_CHECK(positive, "Given input size per channel: (", By{in}, "). Calculated output size per channel: (", By{out},
-           "). Output size is too small");
+  PC_CHECK(positive, "Given input size per channel: (", By{in},
+           "). Calculated output size per channel: (", By{out}, "). Output size is too small");
   return b.finish(input_gradient(b.input, weight, bias, g));
 }
 
 }  // namespace
 
-#define PC_CONV(D, SHAPES, EXAMPLE)                                                                                        \
-  PYCORE_OP("nn.conv" #D "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #D "] stride=1, int[" #D                 \
-            "] padding=0, int[" #D "] dilation=1, int groups=1) -> Tensor",                                                \
-            conv<D>, kFunction,                                                                                            \
-            "Convolves (as neural networks call it: cross-correlates) an input " SHAPES                                    \
-            ", or one without its first dimension. ``padding`` may also be 'valid' or 'same'.\n\n" EXAMPLE);               \
-  PYCORE_OP("nn.conv" #D "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #D "] stride=1, str padding='valid', int[" #D \
-            "] dilation=1, int groups=1) -> Tensor",                                                                       \
-            conv_padded<D>, kFunction, "");                                                                                \
-  PYCORE_OP("nn.conv_transpose" #D "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #D "] stride=1, int[" #D       \
-            "] padding=0, int[" #D "] output_padding=0, int groups=1, int[" #D "] dilation=1) -> Tensor",                  \
-            conv_transpose<D>, kFunction,                                                                                  \
-            "The transposed convolution: what the gradient of :func:`conv" #D "d` by its input computes. ``weight`` is "   \
+#define PC_CONV(D, SHAPES, EXAMPLE)                                                               \
+  PYCORE_OP("nn.conv" #D "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #D              \
+            "] stride=1, int[" #D "] padding=0, int[" #D "] dilation=1, int groups=1) -> Tensor", \
+            conv<D>, kFunction,                                                                   \
+            "Convolves (as neural networks call it: cross-correlates) an input " SHAPES           \
+            ", or one without its first dimension. ``padding`` may also be 'valid' or "           \
+            "'same'.\n\n" EXAMPLE);                                                               \
+  PYCORE_OP("nn.conv" #D "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #D              \
+            "] stride=1, str padding='valid', int[" #D "] dilation=1, int groups=1) -> Tensor",   \
+            conv_padded<D>, kFunction, "");                                                       \
+  PYCORE_OP("nn.conv_transpose" #D "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #D    \
+            "] stride=1, int[" #D "] padding=0, int[" #D                                          \
+            "] output_padding=0, int groups=1, int[" #D "] dilation=1) -> Tensor",                \
+            conv_transpose<D>, kFunction,                                                         \
+            "The transposed convolution: what the gradient of :func:`conv" #D                     \
+            "d` by its input computes. ``weight`` is "                                            \
             "(in, out / groups, kernel...).");
 
 PC_CONV(1, "(batch, in, length) with ``weight`` (out, in / groups, kernel)", R"(
@@ -351,7 +382,9 @@ PC_CONV(1, "(batch, in, length) with ``weight`` (out, in / groups, kernel)", R"(
 >>> F.conv1d(pycore.tensor([[[1., 2., 3.]]]), pycore.tensor([[[1., 1.]]]))
 tensor([[[3., 5.]]])
 )")
-PC_CONV(2, "(batch, in, height, width) with ``weight`` (out, in / groups, kernel height, kernel width)", R"(
+PC_CONV(
+    2, "(batch, in, height, width) with ``weight`` (out, in / groups, kernel height, kernel width)",
+    R"(
 >>> F = pycore.nn.functional
 >>> F.conv2d(pycore.ones(1, 1, 3, 3), pycore.ones(1, 1, 2, 2))
 tensor([[[[4., 4.],

@@ -1,5 +1,5 @@
-// Copies and conversions: clone, contiguous, dtype changes, copy_, fill_, detach, and what the engine needs of them.
-// Must not know Python.
+// Copies and conversions: clone, contiguous, dtype changes, copy_, fill_, detach, and what the
+// engine needs of them. Must not know Python.
 #include "autograd/engine.h"
 #include "ops/ops.h"
 
@@ -11,7 +11,8 @@ Tensor clone_data(const Tensor& t) {
   return out;
 }
 
-// --- clone, contiguous -----------------------------------------------------------------------------------------------
+// --- clone, contiguous
+// -----------------------------------------------------------------------------------------------
 
 namespace {
 struct CloneBackward0 {
@@ -27,7 +28,8 @@ Tensor clone(const Tensor& input) {
   return out;
 }
 static Tensor clone_op(const Tensor& input) { return clone(input); }
-PYCORE_OP("clone(Tensor input, *, memory_format memory_format=None) -> Tensor", clone_op, kFunction | kMethod, R"(
+PYCORE_OP("clone(Tensor input, *, memory_format memory_format=None) -> Tensor", clone_op,
+          kFunction | kMethod, R"(
 A copy with memory of its own; gradients flow through.
 
 >>> pycore.tensor([1., 2.]).clone()
@@ -35,14 +37,16 @@ tensor([1., 2.])
 )");
 
 Tensor contiguous(const Tensor& input) { return input.is_contiguous() ? input : clone(input); }
-PYCORE_OP("contiguous(Tensor input, *, memory_format memory_format=None) -> Tensor", contiguous, kMethod, R"(
+PYCORE_OP("contiguous(Tensor input, *, memory_format memory_format=None) -> Tensor", contiguous,
+          kMethod, R"(
 The tensor itself if its memory is in row-major order without gaps, else a copy that is.
 
 >>> pycore.zeros(2, 3).t().contiguous().stride()
 (2, 1)
 )");
 
-// --- dtype changes ---------------------------------------------------------------------------------------------------
+// --- dtype changes
+// ---------------------------------------------------------------------------------------------------
 
 namespace {
 struct ToCopyBackward0 {
@@ -59,13 +63,17 @@ static Tensor to_copy(const Tensor& input, DType dtype) {
   if (is_floating(dtype) && recording(input)) record(out, ToCopyBackward0{input.dtype()}, input);
   return out;
 }
-Tensor to_dtype(const Tensor& input, DType dtype) { return input.dtype() == dtype ? input : to_copy(input, dtype); }
+Tensor to_dtype(const Tensor& input, DType dtype) {
+  return input.dtype() == dtype ? input : to_copy(input, dtype);
+}
 
 static Tensor to_dtype_op(const Tensor& input, DType dtype, bool, bool copy) {
   return copy || input.dtype() != dtype ? to_copy(input, dtype) : input;
 }
-PYCORE_OP("to(Tensor input, dtype dtype, bool non_blocking=False, bool copy=False, *, memory_format memory_format=None) -> Tensor",
-          to_dtype_op, kMethod, R"(
+PYCORE_OP(
+    "to(Tensor input, dtype dtype, bool non_blocking=False, bool copy=False, *, memory_format "
+    "memory_format=None) -> Tensor",
+    to_dtype_op, kMethod, R"(
 The tensor with another dtype or device (there is only the CPU); itself if nothing changes and ``copy`` is false.
 
 >>> pycore.tensor([1.7]).to(pycore.int64)
@@ -76,21 +84,27 @@ static Tensor to_device_op(const Tensor& input, std::optional<DType> dtype, bool
 }
 namespace {
 // The device argument has been checked by the parser and carries no value.
-Tensor to_device_boxed(const Tensor& input, std::optional<int64_t>, std::optional<DType> dtype, bool nb, bool copy) {
+Tensor to_device_boxed(const Tensor& input, std::optional<int64_t>, std::optional<DType> dtype,
+                       bool nb, bool copy) {
   return to_device_op(input, dtype, nb, copy);
 }
 Tensor to_other(const Tensor& input, const Tensor& other, bool, bool copy) {
   return to_dtype_op(input, other.dtype(), false, copy);
 }
 }  // namespace
-PYCORE_OP("to(Tensor input, device? device=None, dtype? dtype=None, bool non_blocking=False, bool copy=False, *, memory_format memory_format=None) -> Tensor",
-          to_device_boxed, kMethod, "");
-PYCORE_OP("to(Tensor input, Tensor other, bool non_blocking=False, bool copy=False, *, memory_format memory_format=None) -> Tensor", to_other,
-          kMethod, "");
+PYCORE_OP(
+    "to(Tensor input, device? device=None, dtype? dtype=None, bool non_blocking=False, bool "
+    "copy=False, *, memory_format memory_format=None) -> Tensor",
+    to_device_boxed, kMethod, "");
+PYCORE_OP(
+    "to(Tensor input, Tensor other, bool non_blocking=False, bool copy=False, *, memory_format "
+    "memory_format=None) -> Tensor",
+    to_other, kMethod, "");
 
-#define PC_CONVERSION(NAME, DTYPE)                                                                     \
-  static Tensor NAME##_conversion(const Tensor& input) { return to_dtype(input, DType::DTYPE); }       \
-  PYCORE_OP(#NAME "(Tensor input, memory_format memory_format=None) -> Tensor", NAME##_conversion, kMethod, "The tensor as " #DTYPE ".");
+#define PC_CONVERSION(NAME, DTYPE)                                                                 \
+  static Tensor NAME##_conversion(const Tensor& input) { return to_dtype(input, DType::DTYPE); }   \
+  PYCORE_OP(#NAME "(Tensor input, memory_format memory_format=None) -> Tensor", NAME##_conversion, \
+            kMethod, "The tensor as " #DTYPE ".");
 PC_CONVERSION(float, float32)
 PC_CONVERSION(double, float64)
 PC_CONVERSION(half, float16)
@@ -102,7 +116,9 @@ PC_CONVERSION(char, int8)
 PC_CONVERSION(byte, uint8)
 PC_CONVERSION(bool, bool_)
 
-static Tensor type_as(const Tensor& input, const Tensor& other) { return to_dtype(input, other.dtype()); }
+static Tensor type_as(const Tensor& input, const Tensor& other) {
+  return to_dtype(input, other.dtype());
+}
 PYCORE_OP("type_as(Tensor input, Tensor other) -> Tensor", type_as, kMethod, R"(
 The tensor with the dtype of ``other``.
 
@@ -110,7 +126,8 @@ The tensor with the dtype of ``other``.
 tensor([1., 2.])
 )");
 
-// --- copy_, fill_ ----------------------------------------------------------------------------------------------------
+// --- copy_, fill_
+// ----------------------------------------------------------------------------------------------------
 
 namespace {
 struct CopyBackwards {
@@ -133,8 +150,9 @@ Tensor copy_(const Tensor& input, const Tensor& src) {
   check_inplace(input);
   PC_CHECK(is_expandable(src.sizes(), input.sizes()), "The size of tensor a (",
            input.dim() ? input.sizes()[input.dim() - 1] : 1, ") must match the size of tensor b (",
-           src.dim() ? src.sizes()[src.dim() - 1] : 1, ") at non-singleton dimension ", input.dim() - 1,
-           "; copy_: got a source of shape ", src.sizes(), ", expected one that broadcasts to ", input.sizes());
+           src.dim() ? src.sizes()[src.dim() - 1] : 1, ") at non-singleton dimension ",
+           input.dim() - 1, "; copy_: got a source of shape ", src.sizes(),
+           ", expected one that broadcasts to ", input.sizes());
   if (input.is(src)) return input;
   Ref<Node> node;
   if (recording(input, src)) {
@@ -151,7 +169,8 @@ Tensor copy_(const Tensor& input, const Tensor& src) {
 static Tensor copy_op(const Tensor& input, const Operand& src, bool) {
   return copy_(input, as_tensor(src, input.dtype()));
 }
-PYCORE_OP("copy_(Tensor input, Tensor|Scalar src, bool non_blocking=False) -> Tensor", copy_op, kMethod, R"(
+PYCORE_OP("copy_(Tensor input, Tensor|Scalar src, bool non_blocking=False) -> Tensor", copy_op,
+          kMethod, R"(
 Overwrites the tensor with ``src``, broadcast and converted.
 
 >>> pycore.zeros(2).copy_(pycore.tensor([1, 2]))
@@ -173,7 +192,8 @@ Tensor fill_(const Tensor& input, const Scalar& value) {
 }
 static Tensor fill_op(const Tensor& input, const Operand& value) {
   if (!value.is_tensor()) return fill_(input, value.scalar());
-  PC_CHECK(value.tensor().dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ",
+  PC_CHECK(value.tensor().dim() == 0,
+           "fill_ only supports 0-dimension value tensor but got tensor with ",
            value.tensor().dim(), " dimensions.");
   return copy_(input, value.tensor());
 }
@@ -191,7 +211,8 @@ Sets every element to zero.
 tensor([0., 0.])
 )");
 
-// --- detach ------------------------------------------------------------------------------------------------------------
+// --- detach
+// ------------------------------------------------------------------------------------------------------------
 
 Tensor detach(const Tensor& input) {
   Tensor out = alias(input);
@@ -206,9 +227,11 @@ A view of the same memory without gradient history.
 False
 )");
 static Tensor detach_inplace(const Tensor& input) {
-  PC_CHECK(!input->base || !input.requires_grad(),
-           "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
-           "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets.");
+  PC_CHECK(
+      !input->base || !input.requires_grad(),
+      "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
+      "(DDP) for "
+      "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets.");
   if (input->autograd) {
     input->autograd->grad_fn = nullptr;
     input->autograd->output_nr = 0;
@@ -216,9 +239,11 @@ static Tensor detach_inplace(const Tensor& input) {
   }
   return input;
 }
-PYCORE_OP("detach_(Tensor input) -> Tensor", detach_inplace, kMethod | kFunction, "Forgets the gradient history of the tensor in place.");
+PYCORE_OP("detach_(Tensor input) -> Tensor", detach_inplace, kMethod | kFunction,
+          "Forgets the gradient history of the tensor in place.");
 
-// --- resize ------------------------------------------------------------------------------------------------------------
+// --- resize
+// ------------------------------------------------------------------------------------------------------------
 
 void resize(const Tensor& t, IntSpan sizes) {
   for (int64_t s : sizes) PC_CHECK(s >= 0, "resize: negative size ", s, " in ", Dims(sizes));
@@ -239,10 +264,13 @@ static Tensor resize_op(const Tensor& input, IntSpan size) {
   resize(input, size);
   return input;
 }
-PYCORE_OP("resize_(Tensor input, int[] size, *, memory_format memory_format=None) -> Tensor", resize_op, kMethod,
-          "Changes the shape in place, growing the memory if needed; new elements are uninitialised.");
+PYCORE_OP(
+    "resize_(Tensor input, int[] size, *, memory_format memory_format=None) -> Tensor", resize_op,
+    kMethod,
+    "Changes the shape in place, growing the memory if needed; new elements are uninitialised.");
 
-// --- what the engine needs -----------------------------------------------------------------------------------------------
+// --- what the engine needs
+// -----------------------------------------------------------------------------------------------
 
 [[maybe_unused]] static const bool g_installed = [] {
   gradient_ops.add = [](const Tensor& a, const Tensor& b) { return add(a, b); };

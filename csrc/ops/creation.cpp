@@ -1,4 +1,5 @@
-// Tensors from nothing: zeros, ones, full, empty, arange, linspace, eye and the *_like family. Must not know Python.
+// Tensors from nothing: zeros, ones, full, empty, arange, linspace, eye and the *_like family. Must
+// not know Python.
 #include <algorithm>
 #include <cmath>
 
@@ -27,23 +28,27 @@ Tensor scalar_tensor(const Scalar& value, DType dtype) {
 namespace {
 
 // The keyword arguments that every factory takes at its end; device and the like carry no value.
-#define PC_FACTORY_ARGS                                                                                     \
-  "*, dtype? dtype=None, layout layout=None, device? device=None, bool pin_memory=False, bool requires_grad=False"
-#define PC_LIKE_ARGS                                                                                        \
-  "*, dtype? dtype=None, layout layout=None, device? device=None, bool pin_memory=False, "                  \
+#define PC_FACTORY_ARGS                                                                         \
+  "*, dtype? dtype=None, layout layout=None, device? device=None, bool pin_memory=False, bool " \
+  "requires_grad=False"
+#define PC_LIKE_ARGS                                                                       \
+  "*, dtype? dtype=None, layout layout=None, device? device=None, bool pin_memory=False, " \
   "bool requires_grad=False, memory_format memory_format=None"
 using Dtype = std::optional<DType>;
 using Ignored = std::optional<int64_t>;
 
 Tensor finish(Tensor t, bool requires_grad) {
   t->inference = t_grad_mode.inference;
-  PC_CHECK(!requires_grad || t.is_floating(), "Only Tensors of floating point and complex dtype can require gradients; got ", t.dtype());
+  PC_CHECK(!requires_grad || t.is_floating(),
+           "Only Tensors of floating point and complex dtype can require gradients; got ",
+           t.dtype());
   if (requires_grad) set_requires_grad(t, true);
   return t;
 }
 
 Tensor zeros_op(IntSpan size, Dtype dtype, Ignored, Ignored, bool, bool grad) {
-  for (int64_t s : size) PC_CHECK(s >= 0, "zeros: Dimension size must be non-negative. Got ", s, " in ", Dims(size));
+  for (int64_t s : size)
+    PC_CHECK(s >= 0, "zeros: Dimension size must be non-negative. Got ", s, " in ", Dims(size));
   return finish(zeros(size, dtype.value_or(default_dtype())), grad);
 }
 PYCORE_OP("zeros(int[] size, " PC_FACTORY_ARGS ") -> Tensor", zeros_op, kFunction | kOut, R"(
@@ -74,7 +79,8 @@ pycore.Size([2, 3])
 Tensor full_op(IntSpan size, Scalar fill_value, Dtype dtype, Ignored, Ignored, bool, bool grad) {
   return finish(full(size, fill_value, dtype.value_or(fill_value.tensor_dtype())), grad);
 }
-PYCORE_OP("full(int[] size, Scalar fill_value, " PC_FACTORY_ARGS ") -> Tensor", full_op, kFunction | kOut, R"(
+PYCORE_OP("full(int[] size, Scalar fill_value, " PC_FACTORY_ARGS ") -> Tensor", full_op,
+          kFunction | kOut, R"(
 A tensor filled with one value; its dtype follows the value.
 
 >>> pycore.full((2,), 7)
@@ -104,10 +110,12 @@ Tensor empty_like_op(const Tensor& t, Dtype dtype, Ignored, Ignored, bool, bool 
 }
 PYCORE_OP("empty_like(Tensor input, " PC_LIKE_ARGS ") -> Tensor", empty_like_op, kFunction,
           "An uninitialised tensor of the shape and dtype of ``input``.");
-Tensor full_like_op(const Tensor& t, Scalar value, Dtype dtype, Ignored, Ignored, bool, bool grad, Ignored) {
+Tensor full_like_op(const Tensor& t, Scalar value, Dtype dtype, Ignored, Ignored, bool, bool grad,
+                    Ignored) {
   return finish(full(t.sizes(), value, dtype.value_or(t.dtype())), grad);
 }
-PYCORE_OP("full_like(Tensor input, Scalar fill_value, " PC_LIKE_ARGS ") -> Tensor", full_like_op, kFunction, R"(
+PYCORE_OP("full_like(Tensor input, Scalar fill_value, " PC_LIKE_ARGS ") -> Tensor", full_like_op,
+          kFunction, R"(
 A tensor of the shape and dtype of ``input`` filled with one value.
 
 >>> pycore.full_like(pycore.tensor([1., 2.]), 3)
@@ -129,21 +137,25 @@ Tensor new_empty(const Tensor& t, IntSpan size, Dtype dtype, Ignored, Ignored, b
 }
 PYCORE_OP("new_empty(Tensor input, int[] size, " PC_FACTORY_ARGS ") -> Tensor", new_empty, kMethod,
           "An uninitialised tensor of the given size and the dtype of the tensor.");
-Tensor new_full(const Tensor& t, IntSpan size, Scalar value, Dtype dtype, Ignored, Ignored, bool, bool grad) {
+Tensor new_full(const Tensor& t, IntSpan size, Scalar value, Dtype dtype, Ignored, Ignored, bool,
+                bool grad) {
   return finish(full(size, value, dtype.value_or(t.dtype())), grad);
 }
-PYCORE_OP("new_full(Tensor input, int[] size, Scalar fill_value, " PC_FACTORY_ARGS ") -> Tensor", new_full, kMethod,
-          "A tensor of the given size and value and the dtype of the tensor.");
+PYCORE_OP("new_full(Tensor input, int[] size, Scalar fill_value, " PC_FACTORY_ARGS ") -> Tensor",
+          new_full, kMethod, "A tensor of the given size and value and the dtype of the tensor.");
 
-// --- sequences -----------------------------------------------------------------------------------------------------------
+// --- sequences
+// -----------------------------------------------------------------------------------------------------------
 
-Tensor arange(Scalar start, Scalar end, Scalar step, Dtype dtype, Ignored, Ignored, bool, bool grad) {
+Tensor arange(Scalar start, Scalar end, Scalar step, Dtype dtype, Ignored, Ignored, bool,
+              bool grad) {
   bool floating = start.is_floating() || end.is_floating() || step.is_floating();
   DType t = dtype.value_or(floating ? default_dtype() : DType::int64);
   double s = start.to_double(), e = end.to_double(), d = step.to_double();
   PC_CHECK(d != 0, "step must be nonzero");
   PC_CHECK(std::isfinite(s) && std::isfinite(e), "unsupported range: ", s, " -> ", e);
-  PC_CHECK((d > 0 && e >= s) || (d < 0 && e <= s), "upper bound and lower bound inconsistent with step sign");
+  PC_CHECK((d > 0 && e >= s) || (d < 0 && e <= s),
+           "upper bound and lower bound inconsistent with step sign");
   double count = floating ? std::ceil((e - s) / d) : 0;
   int64_t n;
   if (floating) {
@@ -183,7 +195,8 @@ tensor([0, 1, 2, 3, 4])
 >>> pycore.arange(1, 2, 0.5)
 tensor([1.0000, 1.5000])
 )");
-PYCORE_OP("arange(Scalar start, Scalar end, Scalar step=1, " PC_FACTORY_ARGS ") -> Tensor", arange, kFunction | kOut, "");
+PYCORE_OP("arange(Scalar start, Scalar end, Scalar step=1, " PC_FACTORY_ARGS ") -> Tensor", arange,
+          kFunction | kOut, "");
 
 // Both ends are exact: the second half is counted back from the end, as PyTorch does.
 Tensor spaced(double start, double end, int64_t steps, DType t, double base) {
@@ -196,34 +209,44 @@ Tensor spaced(double start, double end, int64_t steps, DType t, double base) {
     float s = static_cast<float>(start), e = static_cast<float>(end);
     float f = steps > 1 ? (e - s) / static_cast<float>(steps - 1) : 0;
     for (int64_t i = 0; i < steps; ++i) {
-      float x = i < steps / 2 ? s + f * static_cast<float>(i) : e - f * static_cast<float>(steps - 1 - i);
+      float x =
+          i < steps / 2 ? s + f * static_cast<float>(i) : e - f * static_cast<float>(steps - 1 - i);
       if (steps == 1) x = s;
       scalar_bytes(Scalar(static_cast<double>(x)), t, out->data + i * out.item_size());
     }
     return out;
   }
   for (int64_t i = 0; i < steps; ++i) {
-    double x = i < steps / 2 ? start + step * static_cast<double>(i) : end - step * static_cast<double>(steps - 1 - i);
+    double x = i < steps / 2 ? start + step * static_cast<double>(i)
+                             : end - step * static_cast<double>(steps - 1 - i);
     if (steps == 1) x = start;
     if (base != 0) x = std::pow(base, x);
-    scalar_bytes(integral ? Scalar(static_cast<int64_t>(x)) : Scalar(x), t, out->data + i * out.item_size());
+    scalar_bytes(integral ? Scalar(static_cast<int64_t>(x)) : Scalar(x), t,
+                 out->data + i * out.item_size());
   }
   return out;
 }
-Tensor linspace(Scalar start, Scalar end, int64_t steps, Dtype dtype, Ignored, Ignored, bool, bool grad) {
-  return finish(spaced(start.to_double(), end.to_double(), steps, dtype.value_or(default_dtype()), 0), grad);
+Tensor linspace(Scalar start, Scalar end, int64_t steps, Dtype dtype, Ignored, Ignored, bool,
+                bool grad) {
+  return finish(
+      spaced(start.to_double(), end.to_double(), steps, dtype.value_or(default_dtype()), 0), grad);
 }
-PYCORE_OP("linspace(Scalar start, Scalar end, int steps, " PC_FACTORY_ARGS ") -> Tensor", linspace, kFunction | kOut, R"(
+PYCORE_OP("linspace(Scalar start, Scalar end, int steps, " PC_FACTORY_ARGS ") -> Tensor", linspace,
+          kFunction | kOut, R"(
 ``steps`` evenly spaced numbers from ``start`` to ``end``, both included.
 
 >>> pycore.linspace(0, 1, 5)
 tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
 )");
-Tensor logspace(Scalar start, Scalar end, int64_t steps, double base, Dtype dtype, Ignored, Ignored, bool, bool grad) {
-  return finish(spaced(start.to_double(), end.to_double(), steps, dtype.value_or(default_dtype()), base), grad);
+Tensor logspace(Scalar start, Scalar end, int64_t steps, double base, Dtype dtype, Ignored, Ignored,
+                bool, bool grad) {
+  return finish(
+      spaced(start.to_double(), end.to_double(), steps, dtype.value_or(default_dtype()), base),
+      grad);
 }
-PYCORE_OP("logspace(Scalar start, Scalar end, int steps, float base=10.0, " PC_FACTORY_ARGS ") -> Tensor", logspace,
-          kFunction | kOut, R"(
+PYCORE_OP("logspace(Scalar start, Scalar end, int steps, float base=10.0, " PC_FACTORY_ARGS
+          ") -> Tensor",
+          logspace, kFunction | kOut, R"(
 ``base`` raised to ``steps`` evenly spaced exponents from ``start`` to ``end``.
 
 >>> pycore.logspace(0, 2, 3)
@@ -238,7 +261,9 @@ Tensor eye_nm(int64_t n, int64_t m, Dtype dtype, Ignored, Ignored, bool, bool gr
   fill_data(diagonal, 1);
   return finish(std::move(t), grad);
 }
-Tensor eye_n(int64_t n, Dtype dtype, Ignored a, Ignored b, bool c, bool grad) { return eye_nm(n, n, dtype, a, b, c, grad); }
+Tensor eye_n(int64_t n, Dtype dtype, Ignored a, Ignored b, bool c, bool grad) {
+  return eye_nm(n, n, dtype, a, b, c, grad);
+}
 PYCORE_OP("eye(int n, " PC_FACTORY_ARGS ") -> Tensor", eye_n, kFunction | kOut, R"(
 The identity matrix.
 

@@ -1,4 +1,5 @@
-// Arithmetic on single elements of any dtype, for operators that move elements one by one. Must not know tensors.
+// Arithmetic on single elements of any dtype, for operators that move elements one by one. Must not
+// know tensors.
 #pragma once
 
 #include <cmath>
@@ -12,11 +13,13 @@ namespace pycore {
 template <class T>
 constexpr bool is_reduced = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 
-// The type in which elements of type T are computed: float for the 16-bit floats, wide integers without overflow traps.
+// The type in which elements of type T are computed: float for the 16-bit floats, wide integers
+// without overflow traps.
 template <class T>
-using Wide = std::conditional_t<is_reduced<T>, float,
-                                std::conditional_t<std::is_floating_point_v<T>, T,
-                                                   std::conditional_t<std::is_same_v<T, bool>, bool, int64_t>>>;
+using Wide = std::conditional_t<
+    is_reduced<T>, float,
+    std::conditional_t<std::is_floating_point_v<T>, T,
+                       std::conditional_t<std::is_same_v<T, bool>, bool, int64_t>>>;
 
 template <class T>
 inline Wide<T> widen(T x) {

@@ -17,9 +17,10 @@ std::vector<int64_t> row_counts(const Tensor& index, int64_t rows) {
   return counts;
 }
 
-// Sums rows of g into a fresh table. Each task owns a range of table rows and walks all indices, so that the order of
-// additions does not depend on the number of threads.
-Tensor sum_rows(const Tensor& index, const Tensor& g, int64_t rows, int64_t padding, const std::vector<int64_t>& counts) {
+// Sums rows of g into a fresh table. Each task owns a range of table rows and walks all indices, so
+// that the order of additions does not depend on the number of threads.
+Tensor sum_rows(const Tensor& index, const Tensor& g, int64_t rows, int64_t padding,
+                const std::vector<int64_t>& counts) {
   int64_t width = g.sizes().back(), n = index.numel();
   Tensor dense = contiguous(g);
   Tensor out = empty({{rows, width}}, g.dtype());
@@ -32,17 +33,20 @@ Tensor sum_rows(const Tensor& index, const Tensor& g, int64_t rows, int64_t padd
     T* to = out.data<T>();
     parallel_for(tasks, 1, [&](int64_t task, int64_t) {
       int64_t low = rows * task / tasks, high = rows * (task + 1) / tasks;
-      memset(static_cast<void*>(to + low * width), 0, static_cast<size_t>((high - low) * width) * sizeof(T));
+      memset(static_cast<void*>(to + low * width), 0,
+             static_cast<size_t>((high - low) * width) * sizeof(T));
       for (int64_t i = 0; i < n; ++i) {
         int64_t row = p[i];
         if (row < low || row >= high || row == padding) continue;
-        T *x = to + row * width;
+        T* x = to + row * width;
         const T* y = from + i * width;
         if (counts.empty()) {
           for (int64_t k = 0; k < width; ++k) x[k] = sum_of(x[k], y[k]);
         } else if constexpr (!std::is_integral_v<T>) {
-          auto scale = static_cast<Wide<T>>(1.0 / static_cast<double>(counts[static_cast<size_t>(row)]));
-          for (int64_t k = 0; k < width; ++k) x[k] = narrow_to<T>(widen(x[k]) + widen(y[k]) * scale);
+          auto scale =
+              static_cast<Wide<T>>(1.0 / static_cast<double>(counts[static_cast<size_t>(row)]));
+          for (int64_t k = 0; k < width; ++k)
+            x[k] = narrow_to<T>(widen(x[k]) + widen(y[k]) * scale);
         }
       }
     });
@@ -98,7 +102,8 @@ void renormalize(const Tensor& weight, const Tensor& index, double max_norm, dou
         for (int64_t k = 0; k < width; ++k) x[k] = narrow_to<T>(widen(x[k]) * scale);
       }
     } else {
-      fail(ErrorKind::runtime, "embedding: max_norm needs a floating point weight, got ", weight.dtype());
+      fail(ErrorKind::runtime, "embedding: max_norm needs a floating point weight, got ",
+           weight.dtype());
     }
   });
   weight.bump_version();
@@ -106,22 +111,26 @@ void renormalize(const Tensor& weight, const Tensor& index, double max_norm, dou
 
 }  // namespace
 
-static Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx, std::optional<double> max_norm,
+static Tensor embedding(const Tensor& input, const Tensor& weight,
+                        std::optional<int64_t> padding_idx, std::optional<double> max_norm,
                         double norm_type, bool scale_grad_by_freq, bool) {
   PC_CHECK(weight.dim() == 2, "'weight' must be 2-D, got shape ", weight.sizes());
   PC_CHECK(input.dtype() == DType::int64 || input.dtype() == DType::int32,
-           "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got ",
+           "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
+           "Long, Int; but got ",
            legacy_type_name(input.dtype()), " instead (while checking arguments for embedding)");
   int64_t rows = weight.sizes()[0], width = weight.sizes()[1];
   int64_t padding = padding_idx.value_or(-1);
   if (padding_idx) {
-    PC_CHECK(padding >= -rows && padding < rows, "Padding_idx must be within num_embeddings: got ", padding, " and ", rows, " rows");
+    PC_CHECK(padding >= -rows && padding < rows, "Padding_idx must be within num_embeddings: got ",
+             padding, " and ", rows, " rows");
     if (padding < 0) padding += rows;
   }
   Tensor index = contiguous(to_dtype(input, DType::int64));
   const auto* p = index.data<int64_t>();
   for (int64_t i = 0; i < index.numel(); ++i)
-    PC_CHECK_INDEX(p[i] >= 0 && p[i] < rows, "index out of range in self: embedding got index ", p[i], " for a table of ", rows, " rows");
+    PC_CHECK_INDEX(p[i] >= 0 && p[i] < rows, "index out of range in self: embedding got index ",
+                   p[i], " for a table of ", rows, " rows");
   if (max_norm) {
     GradGuard guard(false);
     renormalize(weight, index, *max_norm, norm_type);
@@ -133,14 +142,19 @@ static Tensor embedding(const Tensor& input, const Tensor& weight, std::optional
   int64_t bytes = width * weight.item_size();
   if (out.numel() > 0)
     parallel_for(index.numel(), std::max<int64_t>(1, 65536 / bytes), [&](int64_t b, int64_t e) {
-      for (int64_t i = b; i < e; ++i) memcpy(out->data + i * bytes, table->data + p[i] * bytes, static_cast<size_t>(bytes));
+      for (int64_t i = b; i < e; ++i)
+        memcpy(out->data + i * bytes, table->data + p[i] * bytes, static_cast<size_t>(bytes));
     });
-  if (recording(weight)) record(out, EmbeddingBackward0{weight.sizes(), padding, scale_grad_by_freq, Saved(input)}, input, weight);
+  if (recording(weight))
+    record(out, EmbeddingBackward0{weight.sizes(), padding, scale_grad_by_freq, Saved(input)},
+           input, weight);
   return out;
 }
-PYCORE_OP("nn.embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float norm_type=2.0, "
-          "bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
-          embedding, kFunction, R"(
+PYCORE_OP(
+    "nn.embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float "
+    "norm_type=2.0, "
+    "bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
+    embedding, kFunction, R"(
 The rows of ``weight`` (num_embeddings, dim) that ``input`` (int64 or int32, any shape) names: shape ``input.shape + (dim,)``.
 
 Row ``padding_idx`` gets no gradient. ``max_norm`` first shrinks the rows in question, in place, to that ``norm_type``-norm.
@@ -153,7 +167,8 @@ tensor([[2., 3.],
 )");
 
 static Tensor one_hot(const Tensor& input, int64_t num_classes) {
-  PC_CHECK(input.dtype() == DType::int64, "one_hot is only applicable to index tensor of type LongTensor.");
+  PC_CHECK(input.dtype() == DType::int64,
+           "one_hot is only applicable to index tensor of type LongTensor.");
   Tensor index = contiguous(input);
   const auto* p = index.data<int64_t>();
   int64_t n = index.numel(), classes = num_classes;

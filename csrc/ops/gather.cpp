@@ -7,11 +7,12 @@ namespace pycore {
 
 constexpr uint32_t kReader = kFunction | kMethod | kOut;
 
-// --- gather --------------------------------------------------------------------------------------------------------------
+// --- gather
+// --------------------------------------------------------------------------------------------------------------
 
 Tensor line_index(const char* op, const Tensor& index, int64_t size, int64_t dim) {
-  PC_CHECK(index.dtype() == DType::int64 || index.dtype() == DType::int32, op, "(): Expected dtype int32/int64 for index, got ",
-           index.dtype());
+  PC_CHECK(index.dtype() == DType::int64 || index.dtype() == DType::int32, op,
+           "(): Expected dtype int32/int64 for index, got ", index.dtype());
   Tensor dense = contiguous(to_dtype(index, DType::int64));
   const auto* p = dense.data<int64_t>();
   int64_t low = 0, high = -1;
@@ -21,7 +22,8 @@ Tensor line_index(const char* op, const Tensor& index, int64_t size, int64_t dim
   }
   if (low < 0 || high >= size)
     for (int64_t i = 0; i < dense.numel(); ++i)
-      PC_CHECK(p[i] >= 0 && p[i] < size, "index ", p[i], " is out of bounds for dimension ", dim, " with size ", size);
+      PC_CHECK(p[i] >= 0 && p[i] < size, "index ", p[i], " is out of bounds for dimension ", dim,
+               " with size ", size);
   return dense;
 }
 
@@ -45,11 +47,14 @@ struct GatherBackward0 {
 Tensor gather(const Tensor& input, int64_t dim, const Tensor& index) {
   dim = wrap_dim(dim, input.dim());
   if (index.numel() > 0 || rank(index) == rank(input)) {
-    PC_CHECK(rank(index) == rank(input), "Index tensor must have the same number of dimensions as input tensor; gather: got index ",
-             index.sizes(), " and input ", input.sizes());
+    PC_CHECK(
+        rank(index) == rank(input),
+        "Index tensor must have the same number of dimensions as input tensor; gather: got index ",
+        index.sizes(), " and input ", input.sizes());
     for (int64_t d = 0; d < index.dim(); ++d)
-      PC_CHECK(d == dim || index.sizes()[d] <= size_along(input, d), "Size does not match at dimension ", d, " expected index ",
-               index.sizes(), " to be no larger than self ", input.sizes(), " apart from dimension ", dim);
+      PC_CHECK(d == dim || index.sizes()[d] <= size_along(input, d),
+               "Size does not match at dimension ", d, " expected index ", index.sizes(),
+               " to be no larger than self ", input.sizes(), " apart from dimension ", dim);
   }
   Tensor dense = line_index("gather", index, size_along(input, dim), dim);
   Tensor out = empty(index.sizes(), input.dtype());
@@ -65,11 +70,13 @@ Tensor gather(const Tensor& input, int64_t dim, const Tensor& index) {
         for (int64_t o = ob; o < oe; ++o) {
           const T* base = from + outer[o];
           if (lines.inner.n == 1) {
-            for (int64_t at = lines.flat(o, 0, 0), end = at + lines.length; at < end; ++at) to[at] = base[p[at] * lines.stride];
+            for (int64_t at = lines.flat(o, 0, 0), end = at + lines.length; at < end; ++at)
+              to[at] = base[p[at] * lines.stride];
             continue;
           }
           for (int64_t k = 0; k < lines.length; ++k)
-            for (int64_t i = ib, at = lines.flat(o, k, ib); i < ie; ++i, ++at) to[at] = base[p[at] * lines.stride + inner[i]];
+            for (int64_t i = ib, at = lines.flat(o, k, ib); i < ie; ++i, ++at)
+              to[at] = base[p[at] * lines.stride + inner[i]];
         }
       });
     });
@@ -77,8 +84,11 @@ Tensor gather(const Tensor& input, int64_t dim, const Tensor& index) {
   if (recording(input)) record(out, GatherBackward0{input.sizes(), dim, Saved(index)}, input);
   return out;
 }
-static Tensor gather_op(const Tensor& input, int64_t dim, const Tensor& index, bool) { return gather(input, dim, index); }
-PYCORE_OP("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", gather_op, kReader, R"(
+static Tensor gather_op(const Tensor& input, int64_t dim, const Tensor& index, bool) {
+  return gather(input, dim, index);
+}
+PYCORE_OP("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
+          gather_op, kReader, R"(
 Along ``dim``, the elements that ``index`` names: ``out[i, j] = input[index[i, j], j]`` for ``dim=0``.
 
 ``index`` (int64 or int32, without negative values) has the rank of ``input`` and is no larger in the other dimensions; the
@@ -89,13 +99,17 @@ tensor([[1, 1],
         [4, 3]])
 )");
 
-// --- take_along_dim ------------------------------------------------------------------------------------------------------
+// --- take_along_dim
+// ------------------------------------------------------------------------------------------------------
 
-static Tensor take_along_dim(const Tensor& input, const Tensor& indices, std::optional<int64_t> dim) {
+static Tensor take_along_dim(const Tensor& input, const Tensor& indices,
+                             std::optional<int64_t> dim) {
   PC_CHECK(indices.dtype() == DType::int64 || indices.dtype() == DType::int32,
            "gather(): Expected dtype int32/int64 for index, got ", indices.dtype());
   Tensor x = dim ? input : reshape(input, {{-1}}), i = dim ? indices : reshape(indices, {{-1}});
-  PC_CHECK(x.dim() == i.dim(), "torch.take_along_dim(): input and indices should have the same number of dimensions, but got ",
+  PC_CHECK(x.dim() == i.dim(),
+           "torch.take_along_dim(): input and indices should have the same number of dimensions, "
+           "but got ",
            x.dim(), " dimensions for input, and ", i.dim(), " dimensions for indices");
   int64_t d = wrap_dim(dim.value_or(0), x.dim());
   if (x.dim() == 0) return gather(x, d, i);
@@ -110,7 +124,8 @@ static Tensor take_along_dim(const Tensor& input, const Tensor& indices, std::op
   Tensor wrapped = checked_offsets(i, size, 1, d);
   return gather(expand(x, sizes), d, expand(wrapped, index_sizes));
 }
-PYCORE_OP("take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor", take_along_dim, kReader, R"(
+PYCORE_OP("take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor", take_along_dim,
+          kReader, R"(
 As :func:`gather`, with broadcasting and negative indices; on the flattened tensors if ``dim`` is None. Takes what
 ``argsort`` and ``argmax`` give.
 
@@ -119,16 +134,19 @@ As :func:`gather`, with broadcasting and negative indices; on the flattened tens
 tensor([[1, 2, 3]])
 )");
 
-// --- take ----------------------------------------------------------------------------------------------------------------
+// --- take
+// ----------------------------------------------------------------------------------------------------------------
 
 namespace {
 Tensor flat_offsets(const char* op, const Tensor& index, int64_t n) {
-  PC_CHECK(index.dtype() == DType::int64, op, "(): Expected a long tensor for index, but got ", scalar_type_name(index.dtype()));
+  PC_CHECK(index.dtype() == DType::int64, op, "(): Expected a long tensor for index, but got ",
+           scalar_type_name(index.dtype()));
   Tensor out = contiguous(index);
   const auto* p = out.data<int64_t>();
   PC_CHECK_INDEX(n > 0 || out.numel() == 0, op, "(): tried to take from an empty tensor");
   for (int64_t i = 0; i < out.numel(); ++i)
-    PC_CHECK_INDEX(p[i] >= -n && p[i] < n, "out of range: tried to access index ", p[i], " on a tensor of ", n, " elements.");
+    PC_CHECK_INDEX(p[i] >= -n && p[i] < n, "out of range: tried to access index ", p[i],
+                   " on a tensor of ", n, " elements.");
   return checked_offsets(out, n, 1, 0);
 }
 
@@ -136,7 +154,9 @@ struct TakeBackward0 {
   static constexpr const char* name = "TakeBackward0";
   Dims sizes;
   Saved index;
-  void operator()(Backward& b) { b.set(0, put(zeros(sizes, b.grad().dtype()), b.get(index), b.grad(), true)); }
+  void operator()(Backward& b) {
+    b.set(0, put(zeros(sizes, b.grad().dtype()), b.get(index), b.grad(), true));
+  }
 };
 struct PutBackward0 {
   static constexpr const char* name = "PutBackward0";
@@ -145,7 +165,8 @@ struct PutBackward0 {
   bool accumulate = false;
   void operator()(Backward& b) {
     Tensor i = b.get(index);
-    if (b.needs(0)) b.set(0, accumulate ? b.grad() : put(b.grad(), i, zeros(i.sizes(), b.grad().dtype()), false));
+    if (b.needs(0))
+      b.set(0, accumulate ? b.grad() : put(b.grad(), i, zeros(i.sizes(), b.grad().dtype()), false));
     if (b.needs(1)) b.set(1, reshape(take(b.grad(), i), source_sizes));
   }
 };
@@ -175,10 +196,14 @@ tensor([4, 7])
 )");
 
 Tensor put(const Tensor& input, const Tensor& index, const Tensor& source, bool accumulate) {
-  PC_CHECK(input.dtype() == source.dtype(), "put_(): self and source expected to have the same dtype, but got self.dtype = ",
-           scalar_type_name(input.dtype()), " and source.dtype = ", scalar_type_name(source.dtype()));
-  PC_CHECK_INDEX(index.numel() == source.numel(), "put_(): Expected source and index to have the same number of elements, but got "
-                 "source.numel() = ", source.numel(), ", index.numel() = ", index.numel());
+  PC_CHECK(input.dtype() == source.dtype(),
+           "put_(): self and source expected to have the same dtype, but got self.dtype = ",
+           scalar_type_name(input.dtype()),
+           " and source.dtype = ", scalar_type_name(source.dtype()));
+  PC_CHECK_INDEX(index.numel() == source.numel(),
+                 "put_(): Expected source and index to have the same number of elements, but got "
+                 "source.numel() = ",
+                 source.numel(), ", index.numel() = ", index.numel());
   Tensor offsets = flat_offsets("put_", index, input.numel());
   return write_part(
       input, Form::copy, [&] { return PutBackward0{Saved(index), source.sizes(), accumulate}; },
@@ -191,7 +216,8 @@ Tensor put(const Tensor& input, const Tensor& index, const Tensor& source, bool 
       },
       source);
 }
-PYCORE_OP("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor", put, kFunction | kMethod | kInplace, R"(
+PYCORE_OP("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor", put,
+          kFunction | kMethod | kInplace, R"(
 A copy in which the elements of the flattened tensor that ``index`` names are those of ``source``, or grow by them.
 
 >>> pycore.put(pycore.zeros(2, 2), pycore.tensor([1, -1]), pycore.tensor([5., 6.]))
@@ -199,7 +225,8 @@ tensor([[0., 5.],
         [0., 6.]])
 )");
 
-// --- index_select ----------------------------------------------------------------------------------------------------------
+// --- index_select
+// ----------------------------------------------------------------------------------------------------------
 
 namespace {
 struct IndexSelectBackward0 {
@@ -217,16 +244,19 @@ struct IndexSelectBackward0 {
 
 Tensor index_select(const Tensor& input, int64_t dim, const Tensor& index) {
   dim = wrap_dim(dim, input.dim());
-  PC_CHECK_INDEX(index.dim() <= 1, "index_select(): Index is supposed to be a vector, got shape ", index.sizes());
-  PC_CHECK(index.dtype() == DType::int64 || index.dtype() == DType::int32, "index_select(): Expected dtype int32 or int64 for index, got ",
-           index.dtype());
-  PC_CHECK(input.dim() > 0 || index.numel() == 1, "index_select(): Index to scalar can have only 1 value, got ", index.numel(), " value(s)");
+  PC_CHECK_INDEX(index.dim() <= 1, "index_select(): Index is supposed to be a vector, got shape ",
+                 index.sizes());
+  PC_CHECK(index.dtype() == DType::int64 || index.dtype() == DType::int32,
+           "index_select(): Expected dtype int32 or int64 for index, got ", index.dtype());
+  PC_CHECK(input.dim() > 0 || index.numel() == 1,
+           "index_select(): Index to scalar can have only 1 value, got ", index.numel(),
+           " value(s)");
   int64_t size = size_along(input, dim);
   Tensor dense = contiguous(to_dtype(index, DType::int64));
   for (int64_t i = 0; i < dense.numel(); ++i) {
     int64_t at = dense.data<int64_t>()[i];
-    PC_CHECK_INDEX(at >= 0 && at < size, "index out of range in self: index_select got index ", at, " for dimension ", dim,
-                   " with size ", size);
+    PC_CHECK_INDEX(at >= 0 && at < size, "index out of range in self: index_select got index ", at,
+                   " for dimension ", dim, " with size ", size);
   }
   Tensor out;
   if (input.dim() == 0) {

@@ -1,5 +1,6 @@
-// Tensors brought to common shapes and grids made of vectors: broadcast_tensors, meshgrid, cartesian_prod, combinations,
-// atleast_*; and shape changes in place (t_, transpose_, squeeze_ ...). Must not know kernels or Python.
+// Tensors brought to common shapes and grids made of vectors: broadcast_tensors, meshgrid,
+// cartesian_prod, combinations, atleast_*; and shape changes in place (t_, transpose_, squeeze_
+// ...). Must not know kernels or Python.
 #include "ops/ops.h"
 
 namespace pycore {
@@ -23,19 +24,25 @@ Views of the tensors expanded to their common shape. RuntimeError if there is no
 (pycore.Size([2, 3]), pycore.Size([2, 3]))
 )");
 
-// --- meshgrid ----------------------------------------------------------------------------------------------------------
+// --- meshgrid
+// ----------------------------------------------------------------------------------------------------------
 
 Tensors meshgrid(TensorList tensors, std::string_view indexing) {
   PC_CHECK(!tensors.empty(), "meshgrid expects a non-empty TensorList");
-  PC_CHECK(indexing == "ij" || indexing == "xy", "torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: ", indexing);
+  PC_CHECK(indexing == "ij" || indexing == "xy",
+           "torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: ", indexing);
   bool swap = indexing == "xy" && tensors.size() >= 2;
   auto place = [&](size_t i) { return swap && i < 2 ? 1 - i : i; };
   Dims sizes(static_cast<int64_t>(tensors.size()), 1);
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& x = tensors[i];
-    PC_CHECK(x.dim() <= 1, "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: a tensor of shape ", x.sizes());
-    PC_CHECK(x.dtype() == tensors[0].dtype(), "meshgrid expects all tensors to have the same dtype; got ", tensors[0].dtype(), " and ",
-             x.dtype());
+    PC_CHECK(
+        x.dim() <= 1,
+        "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: a tensor of shape ",
+        x.sizes());
+    PC_CHECK(x.dtype() == tensors[0].dtype(),
+             "meshgrid expects all tensors to have the same dtype; got ", tensors[0].dtype(),
+             " and ", x.dtype());
     sizes[static_cast<int64_t>(place(i))] = x.numel();
   }
   Tensors out;
@@ -73,7 +80,8 @@ tensor([[1, 3],
         [2, 4]])
 )");
 
-// --- atleast -------------------------------------------------------------------------------------------------------------
+// --- atleast
+// -------------------------------------------------------------------------------------------------------------
 
 template <Tensor (*F)(const Tensor&)>
 Tensors atleast(TensorList tensors) {
@@ -81,8 +89,8 @@ Tensors atleast(TensorList tensors) {
   for (auto& x : tensors) out.push_back(F(x));
   return out;
 }
-#define PC_ATLEAST(NAME, DOC)                                             \
-  PYCORE_OP(#NAME "(Tensor input) -> Tensor", NAME, kFunction, DOC);      \
+#define PC_ATLEAST(NAME, DOC)                                        \
+  PYCORE_OP(#NAME "(Tensor input) -> Tensor", NAME, kFunction, DOC); \
   PYCORE_OP(#NAME "(Tensor[*] tensors) -> Tensor[]", atleast<NAME>, kFunction, "");
 PC_ATLEAST(atleast_1d, R"(
 The tensor with at least one dimension; several tensors give a tuple.
@@ -103,9 +111,11 @@ The tensor with at least three dimensions (a vector becomes 1 x n x 1); several 
 pycore.Size([1, 2, 1])
 )")
 
-// --- in-place changes of shape -----------------------------------------------------------------------------------------
+// --- in-place changes of shape
+// -----------------------------------------------------------------------------------------
 
-// `self` becomes the view that f makes of it: same memory, other geometry, one more node of history.
+// `self` becomes the view that f makes of it: same memory, other geometry, one more node of
+// history.
 template <class F>
 Tensor reshaped(const Tensor& self, const char* node_name, const F& f) {
   check_inplace(self);
@@ -126,17 +136,22 @@ Tensor reshaped(const Tensor& self, const char* node_name, const F& f) {
 Tensor t_inplace(const Tensor& x) {
   return reshaped(x, "TBackward1", [](const Tensor& v) { return t(v); });
 }
-PYCORE_OP("t_(Tensor input) -> Tensor", t_inplace, kMethod, "In-place form of :meth:`t`: the tensor itself changes its shape.");
+PYCORE_OP("t_(Tensor input) -> Tensor", t_inplace, kMethod,
+          "In-place form of :meth:`t`: the tensor itself changes its shape.");
 Tensor transpose_inplace(const Tensor& x, int64_t a, int64_t b) {
   return reshaped(x, "TransposeBackward1", [&](const Tensor& v) { return transpose(v, a, b); });
 }
-PYCORE_OP("transpose_(Tensor input, int dim0, int dim1) -> Tensor", transpose_inplace, kMethod, "In-place form of :meth:`transpose`.");
-PYCORE_OP("swapdims_(Tensor input, int dim0, int dim1) -> Tensor", transpose_inplace, kMethod, "Alias of :meth:`transpose_`.");
-PYCORE_OP("swapaxes_(Tensor input, int axis0, int axis1) -> Tensor", transpose_inplace, kMethod, "Alias of :meth:`transpose_`.");
+PYCORE_OP("transpose_(Tensor input, int dim0, int dim1) -> Tensor", transpose_inplace, kMethod,
+          "In-place form of :meth:`transpose`.");
+PYCORE_OP("swapdims_(Tensor input, int dim0, int dim1) -> Tensor", transpose_inplace, kMethod,
+          "Alias of :meth:`transpose_`.");
+PYCORE_OP("swapaxes_(Tensor input, int axis0, int axis1) -> Tensor", transpose_inplace, kMethod,
+          "Alias of :meth:`transpose_`.");
 Tensor unsqueeze_inplace(const Tensor& x, int64_t dim) {
   return reshaped(x, "UnsqueezeBackward1", [&](const Tensor& v) { return unsqueeze(v, dim); });
 }
-PYCORE_OP("unsqueeze_(Tensor input, int dim) -> Tensor", unsqueeze_inplace, kMethod, "In-place form of :meth:`unsqueeze`.");
+PYCORE_OP("unsqueeze_(Tensor input, int dim) -> Tensor", unsqueeze_inplace, kMethod,
+          "In-place form of :meth:`unsqueeze`.");
 Tensor squeeze_inplace(const Tensor& x) {
   return reshaped(x, "SqueezeBackward3", [](const Tensor& v) {
     Dims all;
@@ -144,16 +159,19 @@ Tensor squeeze_inplace(const Tensor& x) {
     return squeeze_dims(v, all);
   });
 }
-PYCORE_OP("squeeze_(Tensor input) -> Tensor", squeeze_inplace, kMethod, "In-place form of :meth:`squeeze`.");
+PYCORE_OP("squeeze_(Tensor input) -> Tensor", squeeze_inplace, kMethod,
+          "In-place form of :meth:`squeeze`.");
 Tensor squeeze_dims_inplace(const Tensor& x, IntSpan dims) {
   return reshaped(x, "SqueezeBackward5", [&](const Tensor& v) { return squeeze_dims(v, dims); });
 }
 PYCORE_OP("squeeze_(Tensor input, int[1] dim) -> Tensor", squeeze_dims_inplace, kMethod, "");
-Tensor as_strided_inplace(const Tensor& x, IntSpan sizes, IntSpan strides, std::optional<int64_t> offset) {
-  return reshaped(x, "AsStridedBackward1", [&](const Tensor& v) { return as_strided(v, sizes, strides, offset); });
+Tensor as_strided_inplace(const Tensor& x, IntSpan sizes, IntSpan strides,
+                          std::optional<int64_t> offset) {
+  return reshaped(x, "AsStridedBackward1",
+                  [&](const Tensor& v) { return as_strided(v, sizes, strides, offset); });
 }
-PYCORE_OP("as_strided_(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor", as_strided_inplace, kBoth,
-          "In-place form of :meth:`as_strided`.");
+PYCORE_OP("as_strided_(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+          as_strided_inplace, kBoth, "In-place form of :meth:`as_strided`.");
 
 }  // namespace
 }  // namespace pycore

@@ -1,5 +1,5 @@
-// Index tensors turned into checked offsets, and the loops that move elements by them. Must not know derivatives or
-// Python.
+// Index tensors turned into checked offsets, and the loops that move elements by them. Must not
+// know derivatives or Python.
 #include "ops/index_plan.h"
 
 #include <algorithm>
@@ -14,7 +14,8 @@ namespace {
 constexpr int64_t kMoveGrain = 16384;  // elements per task
 
 template <class I>
-void check_and_scale(const I* p, int64_t n, int64_t size, int64_t stride, int64_t dim, int64_t* out) {
+void check_and_scale(const I* p, int64_t n, int64_t size, int64_t stride, int64_t dim,
+                     int64_t* out) {
   // The range first, in a loop without branches; who is to blame only if it is broken.
   int64_t low = 0, high = -1;
   for (int64_t i = 0; i < n; ++i) {
@@ -26,7 +27,8 @@ void check_and_scale(const I* p, int64_t n, int64_t size, int64_t stride, int64_
     PC_CHECK_INDEX(size > 0, "index is out of bounds for dimension with size 0");
     for (int64_t i = 0; i < n; ++i) {
       auto x = static_cast<int64_t>(p[i]);
-      PC_CHECK_INDEX(x >= -size && x < size, "index ", x, " is out of bounds for dimension ", dim, " with size ", size);
+      PC_CHECK_INDEX(x >= -size && x < size, "index ", x, " is out of bounds for dimension ", dim,
+                     " with size ", size);
     }
   }
   for (int64_t i = 0; i < n; ++i) {
@@ -44,7 +46,8 @@ struct Component {
 Tensor mask_offsets(const Tensor& self, int64_t dim, const Tensor& mask) {
   int64_t m = mask.dim(), last = dim + m - 1;
   bool even = true;  // the masked dimensions step evenly through memory
-  for (int64_t d = dim; d < last; ++d) even &= self.strides()[d] == self.strides()[d + 1] * self.sizes()[d + 1];
+  for (int64_t d = dim; d < last; ++d)
+    even &= self.strides()[d] == self.strides()[d + 1] * self.sizes()[d + 1];
   Tensor dense = contiguous(mask);
   if (even) return set_positions(dense, self.strides()[last]);
   Tensor flat = set_positions(dense);
@@ -70,14 +73,18 @@ std::vector<Component> components(const Tensor& self, TensorList indices) {
       continue;
     }
     PC_CHECK_INDEX(is_mask(t) || t.dtype() == DType::int64 || t.dtype() == DType::int32,
-                   "tensors used as indices must be long, int, byte or bool tensors, got ", t.dtype());
+                   "tensors used as indices must be long, int, byte or bool tensors, got ",
+                   t.dtype());
     int64_t count = is_mask(t) ? t.dim() : 1;
-    PC_CHECK_INDEX(count > 0, "a boolean index tensor without dimensions can't stand in a list of indices");
-    PC_CHECK_INDEX(dim + count <= self.dim(), "too many indices for tensor of dimension ", self.dim());
+    PC_CHECK_INDEX(count > 0,
+                   "a boolean index tensor without dimensions can't stand in a list of indices");
+    PC_CHECK_INDEX(dim + count <= self.dim(), "too many indices for tensor of dimension ",
+                   self.dim());
     if (is_mask(t)) {
       for (int64_t i = 0; i < count; ++i)
-        PC_CHECK_INDEX(t.sizes()[i] == self.sizes()[dim + i], "The shape of the mask ", t.sizes(), " at index ", i,
-                       " does not match the shape of the indexed tensor ", self.sizes(), " at index ", dim + i);
+        PC_CHECK_INDEX(t.sizes()[i] == self.sizes()[dim + i], "The shape of the mask ", t.sizes(),
+                       " at index ", i, " does not match the shape of the indexed tensor ",
+                       self.sizes(), " at index ", dim + i);
       out.push_back({dim, count, mask_offsets(self, dim, t)});
     } else {
       out.push_back({dim, count, checked_offsets(t, self.sizes()[dim], self.strides()[dim], dim)});
@@ -97,19 +104,21 @@ Tensor combined(const std::vector<Component>& parts) {
       if (x == y || x == 1 || y == 1) continue;
       std::string shapes;
       for (auto& p : parts) shapes += (shapes.empty() ? "" : ", ") + str(p.offsets.sizes());
-      fail(ErrorKind::index, "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
+      fail(ErrorKind::index,
+           "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
     }
     sum = sum + parts[i].offsets;
   }
   return sum;
 }
 
-// Calls move(T* element of self, T* element of the result) for rows [begin, end) of (outer, picked) pairs and columns
-// [left, right) of inner.
+// Calls move(T* element of self, T* element of the result) for rows [begin, end) of (outer, picked)
+// pairs and columns [left, right) of inner.
 template <class T, class Move>
-void for_elements(const IndexPlan& plan, T* self, T* result, int64_t begin, int64_t end, int64_t left, int64_t right,
-                  const Move& move) {
-  const int64_t *outer = plan.outer.data(), *picked = plan.picked.data(), *inner = plan.inner.data();
+void for_elements(const IndexPlan& plan, T* self, T* result, int64_t begin, int64_t end,
+                  int64_t left, int64_t right, const Move& move) {
+  const int64_t *outer = plan.outer.data(), *picked = plan.picked.data(),
+                *inner = plan.inner.data();
   int64_t width = plan.inner.n;
   int64_t o = begin / plan.picked.n, k = begin % plan.picked.n;
   for (int64_t row = begin; row < end; ++o, k = 0) {
@@ -130,16 +139,19 @@ void for_elements(const IndexPlan& plan, T* self, T* result, int64_t begin, int6
   }
 }
 
-// Tasks never share an element of self even if an index occurs twice: they split outer or inner, not picked.
+// Tasks never share an element of self even if an index occurs twice: they split outer or inner,
+// not picked.
 template <class Body>
 void split_for_writing(const IndexPlan& plan, const Body& body) {
   int64_t rows = plan.outer.n * plan.picked.n, per_outer = plan.picked.n * plan.inner.n;
   constexpr int64_t kColumns = 64;
   if (plan.outer.n > 1) {
-    parallel_for(plan.outer.n, std::max<int64_t>(1, kMoveGrain / std::max<int64_t>(1, per_outer)),
-                 [&](int64_t b, int64_t e) { body(b * plan.picked.n, e * plan.picked.n, 0, plan.inner.n); });
+    parallel_for(
+        plan.outer.n, std::max<int64_t>(1, kMoveGrain / std::max<int64_t>(1, per_outer)),
+        [&](int64_t b, int64_t e) { body(b * plan.picked.n, e * plan.picked.n, 0, plan.inner.n); });
   } else if (plan.inner.n >= 2 * kColumns && per_outer > kMoveGrain) {
-    parallel_for(plan.inner.n, std::max(kColumns, (plan.inner.n + 7) / 8), [&](int64_t b, int64_t e) { body(0, rows, b, e); });
+    parallel_for(plan.inner.n, std::max(kColumns, (plan.inner.n + 7) / 8),
+                 [&](int64_t b, int64_t e) { body(0, rows, b, e); });
   } else {
     body(0, rows, 0, plan.inner.n);
   }
@@ -211,7 +223,8 @@ IndexPlan plan_index(const Tensor& self, TensorList indices) {
     return plan;
   }
   bool neighbours = true;
-  for (size_t i = 1; i < parts.size(); ++i) neighbours &= parts[i].dim == parts[i - 1].dim + parts[i - 1].count;
+  for (size_t i = 1; i < parts.size(); ++i)
+    neighbours &= parts[i].dim == parts[i - 1].dim + parts[i - 1].count;
   Tensor picked = combined(parts);
   plan.picked = {picked, picked.numel()};
 
@@ -239,7 +252,8 @@ IndexPlan plan_index(const Tensor& self, TensorList indices) {
   Dims dense;
   contiguous_strides(free_sizes, dense);
   plan.inner_dense = true;
-  for (int64_t d = 0; d < dense.size(); ++d) plan.inner_dense &= free_sizes[d] == 1 || free_strides[d] == dense[d];
+  for (int64_t d = 0; d < dense.size(); ++d)
+    plan.inner_dense &= free_sizes[d] == 1 || free_strides[d] == dense[d];
   return plan;
 }
 
@@ -249,20 +263,23 @@ void pick_elements(const IndexPlan& plan, const Tensor& self, const Tensor& resu
   dispatch_size(self.item_size(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     auto *from = self.data<T>(), *to = result.data<T>();
-    parallel_for(plan.outer.n * plan.picked.n, std::max<int64_t>(1, kMoveGrain / width), [&](int64_t b, int64_t e) {
-      if (plan.inner_dense && width > 1) {
-        const int64_t *outer = plan.outer.data(), *picked = plan.picked.data();
-        for (int64_t row = b; row < e; ++row)
-          memcpy(to + row * width, from + outer[row / plan.picked.n] + picked[row % plan.picked.n],
-                 static_cast<size_t>(width) * sizeof(T));
-      } else {
-        for_elements(plan, from, to, b, e, 0, width, [](T* x, T* y) { *y = *x; });
-      }
-    });
+    parallel_for(plan.outer.n * plan.picked.n, std::max<int64_t>(1, kMoveGrain / width),
+                 [&](int64_t b, int64_t e) {
+                   if (plan.inner_dense && width > 1) {
+                     const int64_t *outer = plan.outer.data(), *picked = plan.picked.data();
+                     for (int64_t row = b; row < e; ++row)
+                       memcpy(to + row * width,
+                              from + outer[row / plan.picked.n] + picked[row % plan.picked.n],
+                              static_cast<size_t>(width) * sizeof(T));
+                   } else {
+                     for_elements(plan, from, to, b, e, 0, width, [](T* x, T* y) { *y = *x; });
+                   }
+                 });
   });
 }
 
-void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& values, bool accumulate) {
+void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& values,
+                  bool accumulate) {
   if (numel_of(plan.sizes) == 0) return;
   bool single = values.numel() == 1;
   auto write = [&](auto* to, auto* from, const auto& store) {

@@ -1,5 +1,5 @@
-// Where the elements lie that an index expression picks: the checked, flattened form of integer and boolean index tensors.
-// Must not know derivatives or Python.
+// Where the elements lie that an index expression picks: the checked, flattened form of integer and
+// boolean index tensors. Must not know derivatives or Python.
 #pragma once
 
 #include "ops/ops.h"
@@ -22,13 +22,14 @@ struct IndexPlan {
   bool inner_dense = false;  // inner[i] == i
 };
 
-// `indices` holds one tensor per dimension of self from the left (a boolean mask stands for as many dimensions as it
-// has); undefined tensors take a whole dimension. The shape follows NumPy: picked dimensions stand where the index tensors
-// were if those are neighbours, else first. IndexError if a shape does not fit or an index is out of bounds.
+// `indices` holds one tensor per dimension of self from the left (a boolean mask stands for as many
+// dimensions as it has); undefined tensors take a whole dimension. The shape follows NumPy: picked
+// dimensions stand where the index tensors were if those are neighbours, else first. IndexError if
+// a shape does not fit or an index is out of bounds.
 IndexPlan plan_index(const Tensor& self, TensorList indices);
 
-// Wraps negative indices, checks all of them against `size` and multiplies by `stride`: int64 of the index's shape.
-// `dim` is named in the error.
+// Wraps negative indices, checks all of them against `size` and multiplies by `stride`: int64 of
+// the index's shape. `dim` is named in the error.
 Tensor checked_offsets(const Tensor& index, int64_t size, int64_t stride, int64_t dim);
 // How many elements of a contiguous bool or uint8 mask are set.
 int64_t count_set(const Tensor& mask);
@@ -37,10 +38,13 @@ Tensor set_positions(const Tensor& mask, int64_t scale = 1);
 
 // Moves elements by plan; `result` is contiguous with plan.sizes: result = self[...].
 void pick_elements(const IndexPlan& plan, const Tensor& self, const Tensor& result);
-// self[...] = values, or += if accumulate. `values` has one element or is contiguous with plan.sizes; it has self's dtype
-// and no memory in common with it. Where an element is hit twice, the last value stays.
+// self[...] = values, or += if accumulate. `values` has one element or is contiguous with
+// plan.sizes; it has self's dtype and no memory in common with it. Where an element is hit twice,
+// the last value stays.
 void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& values, bool accumulate);
 
-inline bool is_mask(const Tensor& t) { return t.dtype() == DType::bool_ || t.dtype() == DType::uint8; }
+inline bool is_mask(const Tensor& t) {
+  return t.dtype() == DType::bool_ || t.dtype() == DType::uint8;
+}
 
 }  // namespace pycore

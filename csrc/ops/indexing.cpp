@@ -1,4 +1,5 @@
-// Indexing with tensors: reading x[i, j] and writing into it, with derivatives. Must not know Python.
+// Indexing with tensors: reading x[i, j] and writing into it, with derivatives. Must not know
+// Python.
 #include "ops/indexing.h"
 
 #include "ops/index_plan.h"
@@ -30,7 +31,8 @@ struct IndexBackward0 {
     const Tensor& g = b.grad();
     Tensor zero = zeros(sizes, g.dtype());
     // A fresh tensor of zeros may be written over unless somebody differentiates the write.
-    b.set(0, recording(g) ? index_put(zero, get(b, indices), g, true) : index_put_(zero, get(b, indices), g, true));
+    b.set(0, recording(g) ? index_put(zero, get(b, indices), g, true)
+                          : index_put_(zero, get(b, indices), g, true));
   }
 };
 
@@ -55,20 +57,25 @@ bool any_defined(TensorList indices) {
 
 // x[mask] = number where the mask covers all of x: no need to know the positions.
 bool fill_by_mask(const Tensor& self, TensorList indices, const Tensor& values, bool accumulate) {
-  if (accumulate || values.numel() != 1 || indices.size() != 1 || !indices[0].defined()) return false;
+  if (accumulate || values.numel() != 1 || indices.size() != 1 || !indices[0].defined())
+    return false;
   const Tensor& mask = indices[0];
-  if (mask.dtype() != DType::bool_ || !(mask.sizes() == self.sizes()) || mask.shares_storage(self)) return false;
-  where_data(self, mask, make_alias(values->storage, values.dtype(), {}, {}, values.offset()), self);
+  if (mask.dtype() != DType::bool_ || !(mask.sizes() == self.sizes()) || mask.shares_storage(self))
+    return false;
+  where_data(self, mask, make_alias(values->storage, values.dtype(), {}, {}, values.offset()),
+             self);
   return true;
 }
 
 void put_values(const Tensor& self, TensorList indices, const Tensor& values, bool accumulate) {
-  PC_CHECK(values.dtype() == self.dtype(), "Index put requires the source and destination dtypes match, got ",
-           scalar_type_name(self.dtype()), " for the destination and ", scalar_type_name(values.dtype()), " for the source.");
+  PC_CHECK(values.dtype() == self.dtype(),
+           "Index put requires the source and destination dtypes match, got ",
+           scalar_type_name(self.dtype()), " for the destination and ",
+           scalar_type_name(values.dtype()), " for the source.");
   if (fill_by_mask(self, indices, values, accumulate)) return;
   IndexPlan plan = plan_index(self, indices);
-  PC_CHECK(is_expandable(values.sizes(), plan.sizes), "shape mismatch: value tensor of shape ", values.sizes(),
-           " cannot be broadcast to indexing result of shape ", plan.sizes);
+  PC_CHECK(is_expandable(values.sizes(), plan.sizes), "shape mismatch: value tensor of shape ",
+           values.sizes(), " cannot be broadcast to indexing result of shape ", plan.sizes);
   Tensor v = values;
   if (v.numel() != 1 && (!v.is_contiguous() || !(v.sizes() == plan.sizes))) {
     v = empty(plan.sizes, self.dtype());
@@ -77,9 +84,11 @@ void put_values(const Tensor& self, TensorList indices, const Tensor& values, bo
   put_elements(plan, self, unshared(v, self), accumulate);
 }
 
-Tensor put_form(const Tensor& self, TensorList indices, const Tensor& values, bool accumulate, Form form) {
-  PC_CHECK_INDEX(static_cast<int64_t>(indices.size()) <= self.dim(), "too many indices for tensor of dimension ", self.dim(),
-                 " (got ", indices.size(), ")");
+Tensor put_form(const Tensor& self, TensorList indices, const Tensor& values, bool accumulate,
+                Form form) {
+  PC_CHECK_INDEX(static_cast<int64_t>(indices.size()) <= self.dim(),
+                 "too many indices for tensor of dimension ", self.dim(), " (got ", indices.size(),
+                 ")");
   PC_CHECK_INDEX(any_defined(indices), "index_put_: at least one index tensor is needed");
   return write_part(
       self, form, [&] { return IndexPutBackward0{values.sizes(), save(indices), accumulate}; },
@@ -89,8 +98,9 @@ Tensor put_form(const Tensor& self, TensorList indices, const Tensor& values, bo
 }  // namespace
 
 Tensor index(const Tensor& self, TensorList indices) {
-  PC_CHECK_INDEX(static_cast<int64_t>(indices.size()) <= self.dim(), "too many indices for tensor of dimension ", self.dim(),
-                 " (got ", indices.size(), ")");
+  PC_CHECK_INDEX(static_cast<int64_t>(indices.size()) <= self.dim(),
+                 "too many indices for tensor of dimension ", self.dim(), " (got ", indices.size(),
+                 ")");
   IndexPlan plan = plan_index(self, indices);
   Tensor out = empty(plan.sizes, self.dtype());
   pick_elements(plan, self, out);
@@ -101,8 +111,9 @@ Tensor index(const Tensor& self, TensorList indices) {
 Tensor index_put(const Tensor& self, TensorList indices, const Tensor& values, bool accumulate) {
   return put_form(self, indices, values, accumulate, Form::copy);
 }
-PYCORE_OP("index_put(Tensor input, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor", index_put,
-          kFunction | kMethod, R"(
+PYCORE_OP(
+    "index_put(Tensor input, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    index_put, kFunction | kMethod, R"(
 A copy of ``input`` in which ``input[indices]`` is ``values``, or grows by them if ``accumulate``.
 
 ``indices`` holds one integer (int64, int32) or boolean tensor per dimension, broadcast together; ``values`` broadcasts to
@@ -116,8 +127,9 @@ tensor([2., 0., 1.])
 Tensor index_put_(const Tensor& self, TensorList indices, const Tensor& values, bool accumulate) {
   return put_form(self, indices, values, accumulate, Form::in_place);
 }
-PYCORE_OP("index_put_(Tensor input, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor", index_put_,
-          kFunction | kMethod, R"(
+PYCORE_OP(
+    "index_put_(Tensor input, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    index_put_, kFunction | kMethod, R"(
 In-place form of :func:`index_put`.
 
 >>> pycore.zeros(3).index_put_((pycore.tensor([1]),), pycore.tensor(5.))

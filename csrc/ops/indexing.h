@@ -15,15 +15,16 @@ Tensor gather(const Tensor& input, int64_t dim, const Tensor& index);
 Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src);
 Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
 Tensor scatter_add_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
-Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce,
-                      bool include_self);
+Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src,
+                      std::string_view reduce, bool include_self);
 Tensor take(const Tensor& input, const Tensor& index);
 Tensor put(const Tensor& input, const Tensor& index, const Tensor& source, bool accumulate);
 Tensor index_select(const Tensor& input, int64_t dim, const Tensor& index);
-Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha);
+Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
+                 const Scalar& alpha);
 Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& index, const Operand& value);
-Tensor slice_scatter(const Tensor& self, const Tensor& src, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
-                     int64_t step);
+Tensor slice_scatter(const Tensor& self, const Tensor& src, int64_t dim,
+                     std::optional<int64_t> start, std::optional<int64_t> end, int64_t step);
 Tensor nonzero(const Tensor& input);
 Tensor masked_scatter(const Tensor& input, const Tensor& mask, const Tensor& source);
 Tensor masked_select(const Tensor& input, const Tensor& mask);

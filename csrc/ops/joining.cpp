@@ -1,5 +1,5 @@
-// Joining tensors into one and cutting one into parts: cat, stack, block_diag, tensor_split and their kin.
-// Must not know kernels or Python.
+// Joining tensors into one and cutting one into parts: cat, stack, block_diag, tensor_split and
+// their kin. Must not know kernels or Python.
 #include <string.h>
 
 #include "core/parallel.h"
@@ -29,13 +29,15 @@ void join(const Tensor& out, int64_t outer, TensorList tensors, const Place& pla
     const Tensor& x = tensors[i];
     int64_t chunk = x.numel() / outer;
     if (chunk == 0) continue;
-    if (x.dtype() == out.dtype() && x.is_contiguous() && (outer > 1 || chunk * item < kParallelBytes)) {
+    if (x.dtype() == out.dtype() && x.is_contiguous() &&
+        (outer > 1 || chunk * item < kParallelBytes)) {
       const char* from = x->data;
       char* to = out->data + at * item;
       auto bytes = static_cast<size_t>(chunk * item);
       int64_t grain = std::max<int64_t>(1, kParallelBytes / (chunk * item));
       parallel_for(outer, grain, [&](int64_t begin, int64_t end) {
-        for (int64_t r = begin; r < end; ++r) memcpy(to + r * row * item, from + r * chunk * item, bytes);
+        for (int64_t r = begin; r < end; ++r)
+          memcpy(to + r * row * item, from + r * chunk * item, bytes);
       });
     } else {
       copy_data(place(i, at), x);
@@ -44,9 +46,12 @@ void join(const Tensor& out, int64_t outer, TensorList tensors, const Place& pla
   }
 }
 
-int64_t outer_size(IntSpan sizes, int64_t dim) { return numel_of(sizes.subspan(0, static_cast<size_t>(dim))); }
+int64_t outer_size(IntSpan sizes, int64_t dim) {
+  return numel_of(sizes.subspan(0, static_cast<size_t>(dim)));
+}
 
-// --- cat -------------------------------------------------------------------------------------------------------------
+// --- cat
+// -------------------------------------------------------------------------------------------------------------
 
 struct CatBackward0 {
   static constexpr const char* name = "CatBackward0";
@@ -62,8 +67,9 @@ struct CatBackward0 {
     for (uint32_t i = 0; i < parts.size(); ++i) {
       if (!b.needs(i)) continue;
       const Part& p = parts[i];
-      b.set(i, p.legacy_empty ? zeros({{0}}, p.dtype)
-                              : to_dtype(slice(b.grad(), dim, p.start, p.start + p.length), p.dtype));
+      b.set(i, p.legacy_empty
+                   ? zeros({{0}}, p.dtype)
+                   : to_dtype(slice(b.grad(), dim, p.start, p.start + p.length), p.dtype));
     }
   }
 };
@@ -77,7 +83,8 @@ Tensor cat(TensorList tensors, int64_t dim) {
   PC_CHECK_VALUE(!tensors.empty(), "torch.cat(): expected a non-empty list of Tensors");
   const Tensor* model = nullptr;
   for (size_t i = 0; i < tensors.size(); ++i) {
-    PC_CHECK(tensors[i].dim() > 0, "zero-dimensional tensor (at position ", i, ") cannot be concatenated");
+    PC_CHECK(tensors[i].dim() > 0, "zero-dimensional tensor (at position ", i,
+             ") cannot be concatenated");
     if (!model && !is_legacy_empty(tensors[i])) model = &tensors[i];
   }
   if (!model) model = &tensors[0];
@@ -87,9 +94,11 @@ Tensor cat(TensorList tensors, int64_t dim) {
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& x = tensors[i];
     if (is_legacy_empty(x)) continue;
-    PC_CHECK(x.dim() == model->dim(), "Tensors must have same number of dimensions: got ", model->dim(), " and ", x.dim());
+    PC_CHECK(x.dim() == model->dim(), "Tensors must have same number of dimensions: got ",
+             model->dim(), " and ", x.dim());
     for (int64_t d = 0; d < x.dim(); ++d)
-      PC_CHECK(d == dim || x.sizes()[d] == sizes[d], "Sizes of tensors must match except in dimension ", dim, ". Expected size ",
+      PC_CHECK(d == dim || x.sizes()[d] == sizes[d],
+               "Sizes of tensors must match except in dimension ", dim, ". Expected size ",
                sizes[d], " but got size ", x.sizes()[d], " for tensor number ", i, " in the list.");
     total += x.sizes()[dim];
   }
@@ -99,7 +108,8 @@ Tensor cat(TensorList tensors, int64_t dim) {
   join(out, outer_size(sizes, dim), tensors, [&](size_t i, int64_t at) {
     Dims part = sizes;
     part[dim] = tensors[i].sizes()[dim];
-    return make_alias(out->storage, out.dtype(), part, out.strides(), at / inner * out.strides()[dim]);
+    return make_alias(out->storage, out.dtype(), part, out.strides(),
+                      at / inner * out.strides()[dim]);
   });
   if (recording(tensors)) {
     CatBackward0 rule;
@@ -124,9 +134,11 @@ tensor([[1, 2],
         [3, 4]])
 )");
 PYCORE_OP("concat(Tensor[] tensors, int dim=0) -> Tensor", cat, kJoin, "Alias of :func:`cat`.");
-PYCORE_OP("concatenate(Tensor[] tensors, int dim=0) -> Tensor", cat, kJoin, "Alias of :func:`cat`.");
+PYCORE_OP("concatenate(Tensor[] tensors, int dim=0) -> Tensor", cat, kJoin,
+          "Alias of :func:`cat`.");
 
-// --- stack -----------------------------------------------------------------------------------------------------------
+// --- stack
+// -----------------------------------------------------------------------------------------------------------
 
 namespace {
 struct StackBackward0 {
@@ -146,8 +158,8 @@ Tensor stack(TensorList tensors, int64_t dim) {
   const Dims& part = tensors[0].sizes();
   dim = wrap_dim(dim, part.size() + 1);
   for (size_t i = 1; i < tensors.size(); ++i)
-    PC_CHECK(tensors[i].sizes() == part, "stack expects each tensor to be equal size, but got ", part, " at entry 0 and ",
-             tensors[i].sizes(), " at entry ", i);
+    PC_CHECK(tensors[i].sizes() == part, "stack expects each tensor to be equal size, but got ",
+             part, " at entry 0 and ", tensors[i].sizes(), " at entry ", i);
   Dims sizes = part;
   sizes.insert(dim, static_cast<int64_t>(tensors.size()));
   Tensor out = empty(sizes, common_dtype(tensors));
@@ -172,7 +184,8 @@ tensor([[1, 3],
         [2, 4]])
 )");
 
-// --- hstack, vstack, dstack, column_stack ----------------------------------------------------------------------------
+// --- hstack, vstack, dstack, column_stack
+// ----------------------------------------------------------------------------
 
 namespace {
 template <class F>
@@ -231,7 +244,8 @@ tensor([[[1, 3],
 )");
 static Tensor column_stack(TensorList tensors) {
   PC_CHECK(!tensors.empty(), "column_stack expects a non-empty TensorList");
-  return hstack(each(tensors, [](const Tensor& x) { return x.dim() > 1 ? x : reshape(x, {{x.numel(), 1}}); }));
+  return hstack(each(
+      tensors, [](const Tensor& x) { return x.dim() > 1 ? x : reshape(x, {{x.numel(), 1}}); }));
 }
 PYCORE_OP("column_stack(Tensor[] tensors) -> Tensor", column_stack, kJoin, R"(
 Joins tensors side by side; vectors count as columns.
@@ -241,7 +255,8 @@ tensor([[1, 3],
         [2, 4]])
 )");
 
-// --- block_diag ------------------------------------------------------------------------------------------------------
+// --- block_diag
+// ------------------------------------------------------------------------------------------------------
 
 namespace {
 struct BlockDiagBackward0 {
@@ -255,7 +270,9 @@ struct BlockDiagBackward0 {
       int64_t n = sizes[i].size();
       int64_t rows = n == 2 ? sizes[i][0] : 1, columns = n == 0 ? 1 : sizes[i].back();
       if (b.needs(i))
-        b.set(i, to_dtype(reshape(narrow(narrow(b.grad(), 0, row, rows), 1, column, columns), sizes[i]), dtypes[i]));
+        b.set(i, to_dtype(
+                     reshape(narrow(narrow(b.grad(), 0, row, rows), 1, column, columns), sizes[i]),
+                     dtypes[i]));
       row += rows;
       column += columns;
     }
@@ -270,7 +287,9 @@ static Tensor block_diag(TensorList tensors) {
   BlockDiagBackward0 rule;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& x = tensors[i];
-    PC_CHECK(x.dim() <= 2, "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input ", i, " has ", x.dim(), " dimensions");
+    PC_CHECK(x.dim() <= 2,
+             "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input ", i, " has ",
+             x.dim(), " dimensions");
     blocks.push_back(atleast_2d(detach(x)));
     rows += blocks[i].sizes()[0];
     columns += blocks[i].sizes()[1];
@@ -294,12 +313,14 @@ tensor([[1, 2, 0],
         [0, 0, 3]])
 )");
 
-// --- tensor_split and its kin ------------------------------------------------------------------------------------------
+// --- tensor_split and its kin
+// ------------------------------------------------------------------------------------------
 
 namespace {
 using Parts = std::vector<Tensor>;
 
-// Views between consecutive bounds; as parts of one call they may not be written in place with grad.
+// Views between consecutive bounds; as parts of one call they may not be written in place with
+// grad.
 Parts cut(const Tensor& x, int64_t dim, const std::vector<std::pair<int64_t, int64_t>>& bounds) {
   Parts parts;
   parts.reserve(bounds.size());
@@ -309,7 +330,9 @@ Parts cut(const Tensor& x, int64_t dim, const std::vector<std::pair<int64_t, int
 }
 
 Parts split_sections(const Tensor& x, int64_t sections, int64_t dim) {
-  PC_CHECK(x.dim() > 0, "tensor_split expected at least a 1-dimensional tensor, but got a tensor with ", x.dim(), " dims");
+  PC_CHECK(x.dim() > 0,
+           "tensor_split expected at least a 1-dimensional tensor, but got a tensor with ", x.dim(),
+           " dims");
   dim = wrap_dim(dim, x.dim());
   PC_CHECK(sections > 0, "number of sections must be larger than 0, got ", sections);
   int64_t n = x.sizes()[dim], base = n / sections, longer = n % sections, at = 0;
@@ -322,7 +345,9 @@ Parts split_sections(const Tensor& x, int64_t sections, int64_t dim) {
   return cut(x, dim, bounds);
 }
 Parts split_indices(const Tensor& x, IntSpan indices, int64_t dim) {
-  PC_CHECK(x.dim() > 0, "tensor_split expected at least a 1-dimensional tensor, but got a tensor with ", x.dim(), " dims");
+  PC_CHECK(x.dim() > 0,
+           "tensor_split expected at least a 1-dimensional tensor, but got a tensor with ", x.dim(),
+           " dims");
   dim = wrap_dim(dim, x.dim());
   std::vector<std::pair<int64_t, int64_t>> bounds;
   int64_t at = 0;
@@ -334,15 +359,19 @@ Parts split_indices(const Tensor& x, IntSpan indices, int64_t dim) {
   return cut(x, dim, bounds);
 }
 Parts split_tensor(const Tensor& x, const Tensor& where, int64_t dim) {
-  PC_CHECK(where.dtype() == DType::int64, "tensor_split expected tensor_indices_or_sections to have dtype of long, but got ",
+  PC_CHECK(where.dtype() == DType::int64,
+           "tensor_split expected tensor_indices_or_sections to have dtype of long, but got ",
            scalar_type_name(where.dtype()));
-  PC_CHECK(where.dim() <= 1, "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a tensor with ",
+  PC_CHECK(where.dim() <= 1,
+           "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+           "one-dimensional tensor, but got a tensor with ",
            where.dim(), " dims");
   Tensor flat = contiguous(detach(where));
   if (where.dim() == 0) return split_sections(x, *flat.data<int64_t>(), dim);
   return split_indices(x, {flat.data<int64_t>(), static_cast<size_t>(flat.numel())}, dim);
 }
-PYCORE_OP("tensor_split(Tensor input, int sections, int dim=0) -> Tensor[]", split_sections, kSplit, R"(
+PYCORE_OP("tensor_split(Tensor input, int sections, int dim=0) -> Tensor[]", split_sections, kSplit,
+          R"(
 Views of consecutive parts: ``sections`` of nearly equal size, or cut at the given indices.
 
 >>> pycore.arange(5).tensor_split(2)
@@ -350,30 +379,33 @@ Views of consecutive parts: ``sections`` of nearly equal size, or cut at the giv
 >>> pycore.arange(5).tensor_split((1, 3))
 (tensor([0]), tensor([1, 2]), tensor([3, 4]))
 )");
-PYCORE_OP("tensor_split(Tensor input, int[] indices, int dim=0) -> Tensor[]", split_indices, kSplit, "");
-PYCORE_OP("tensor_split(Tensor input, Tensor tensor_indices_or_sections, int dim=0) -> Tensor[]", split_tensor, kSplit, "");
+PYCORE_OP("tensor_split(Tensor input, int[] indices, int dim=0) -> Tensor[]", split_indices, kSplit,
+          "");
+PYCORE_OP("tensor_split(Tensor input, Tensor tensor_indices_or_sections, int dim=0) -> Tensor[]",
+          split_tensor, kSplit, "");
 
 Parts even_split(const Tensor& x, const char* name, int64_t sections, int64_t dim) {
-  PC_CHECK(sections > 0 && x.sizes()[dim] % sections == 0, "torch.", name, " attempted to split along dimension ", dim,
-           ", but the size of the dimension ", x.sizes()[dim], " is not divisible by the split_size ", sections, "!");
+  PC_CHECK(sections > 0 && x.sizes()[dim] % sections == 0, "torch.", name,
+           " attempted to split along dimension ", dim, ", but the size of the dimension ",
+           x.sizes()[dim], " is not divisible by the split_size ", sections, "!");
   return split_sections(x, sections, dim);
 }
 void check_split_dims(const Tensor& x, const char* name, int64_t needed) {
-  PC_CHECK(x.dim() >= needed, "torch.", name, " requires a tensor with at least ", needed, " dimension, but got a tensor with ",
-           x.dim(), " dimensions!");
+  PC_CHECK(x.dim() >= needed, "torch.", name, " requires a tensor with at least ", needed,
+           " dimension, but got a tensor with ", x.dim(), " dimensions!");
 }
 }  // namespace
 
-#define PC_SPLIT(NAME, NEEDED, DIM, DOC)                                                             \
-  static Parts NAME##_sections(const Tensor& x, int64_t sections) {                                  \
-    check_split_dims(x, #NAME, NEEDED);                                                              \
-    return even_split(x, #NAME, sections, DIM);                                                      \
-  }                                                                                                  \
-  static Parts NAME##_indices(const Tensor& x, IntSpan indices) {                                    \
-    check_split_dims(x, #NAME, NEEDED);                                                              \
-    return split_indices(x, indices, DIM);                                                           \
-  }                                                                                                  \
-  PYCORE_OP(#NAME "(Tensor input, int sections) -> Tensor[]", NAME##_sections, kSplit, DOC);         \
+#define PC_SPLIT(NAME, NEEDED, DIM, DOC)                                                     \
+  static Parts NAME##_sections(const Tensor& x, int64_t sections) {                          \
+    check_split_dims(x, #NAME, NEEDED);                                                      \
+    return even_split(x, #NAME, sections, DIM);                                              \
+  }                                                                                          \
+  static Parts NAME##_indices(const Tensor& x, IntSpan indices) {                            \
+    check_split_dims(x, #NAME, NEEDED);                                                      \
+    return split_indices(x, indices, DIM);                                                   \
+  }                                                                                          \
+  PYCORE_OP(#NAME "(Tensor input, int sections) -> Tensor[]", NAME##_sections, kSplit, DOC); \
   PYCORE_OP(#NAME "(Tensor input, int[] indices) -> Tensor[]", NAME##_indices, kSplit, "");
 
 PC_SPLIT(hsplit, 1, (x.dim() == 1 ? 0 : 1), R"(

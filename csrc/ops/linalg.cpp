@@ -1,13 +1,16 @@
-// Products of matrices and vectors: mm, bmm, mv, dot, outer and the add* family. Must not know Python.
+// Products of matrices and vectors: mm, bmm, mv, dot, outer and the add* family. Must not know
+// Python.
 #include "ops/matrix.h"
 
 namespace pycore {
 
-// --- products without history ------------------------------------------------------------------------------------------
+// --- products without history
+// ------------------------------------------------------------------------------------------
 
 const char* cpp_type_name(DType t) {
-  constexpr const char* names[kDTypes] = {"unsigned char", "signed char", "short int", "int",    "long int",
-                                          "c10::Half",     "c10::BFloat16", "float",   "double", "bool"};
+  constexpr const char* names[kDTypes] = {"unsigned char", "signed char", "short int",     "int",
+                                          "long int",      "c10::Half",   "c10::BFloat16", "float",
+                                          "double",        "bool"};
   return names[static_cast<int>(t)];
 }
 
@@ -24,7 +27,8 @@ Dims batch_strides(const Tensor& t, int64_t batch_dims) {
 
 }  // namespace
 
-void multiply_into(const Tensor& out, const Tensor& a, const Tensor& b, const void* bias, bool accumulate) {
+void multiply_into(const Tensor& out, const Tensor& a, const Tensor& b, const void* bias,
+                   bool accumulate) {
   kernels::GemmArgs g;
   const int64_t d = out.dim(), da = a.dim(), db = b.dim(), batch_dims = d - 2;
   g.m = out.sizes()[d - 2];
@@ -103,7 +107,8 @@ Tensor widened(const Tensor& t, DType dtype) {
 
 }  // namespace
 
-Tensor multiply_data(const Tensor& a, const Tensor& b, IntSpan batch, IntSpan shape, const Tensor& bias) {
+Tensor multiply_data(const Tensor& a, const Tensor& b, IntSpan batch, IntSpan shape,
+                     const Tensor& bias) {
   const DType dtype = a.dtype(), inside = product_dtype(dtype);
   const Tensor x = widened(a, inside), y = widened(b, inside);
   Tensor bias_data = widened(bias, inside);
@@ -123,18 +128,21 @@ Tensor multiply_data(const Tensor& a, const Tensor& b, IntSpan batch, IntSpan sh
   return widened(out, dtype);
 }
 
-// --- mm ------------------------------------------------------------------------------------------------------------------
+// --- mm
+// ------------------------------------------------------------------------------------------------------------------
 
 namespace {
 
 void check_kernel(const char* op, DType t) {
-  PC_CHECK_IMPLEMENTED(t != DType::bool_, '"', op, "\" not implemented for '", scalar_type_name(t), "'");
+  PC_CHECK_IMPLEMENTED(t != DType::bool_, '"', op, "\" not implemented for '", scalar_type_name(t),
+                       "'");
 }
 
 void check_mm(const Tensor& a, const Tensor& b) {
-  PC_CHECK(a.sizes()[1] == b.sizes()[0], "mat1 and mat2 shapes cannot be multiplied (", AsShape{a.sizes()}, " and ",
-           AsShape{b.sizes()}, ")");
-  PC_CHECK(a.dtype() == b.dtype(), "expected m1 and m2 to have the same dtype, but got: ", cpp_type_name(a.dtype()),
+  PC_CHECK(a.sizes()[1] == b.sizes()[0], "mat1 and mat2 shapes cannot be multiplied (",
+           AsShape{a.sizes()}, " and ", AsShape{b.sizes()}, ")");
+  PC_CHECK(a.dtype() == b.dtype(),
+           "expected m1 and m2 to have the same dtype, but got: ", cpp_type_name(a.dtype()),
            " != ", cpp_type_name(b.dtype()));
   check_kernel("addmm_impl_cpu_", a.dtype());
 }
@@ -179,7 +187,8 @@ tensor([[1., 2.],
         [3., 4.]])
 )");
 
-// --- bmm -----------------------------------------------------------------------------------------------------------------
+// --- bmm
+// -----------------------------------------------------------------------------------------------------------------
 
 namespace {
 struct BmmBackward0 {
@@ -195,10 +204,11 @@ void check_bmm(const Tensor& a, const Tensor& b) {
   PC_CHECK(a.dim() == 3, "batch1 must be a 3D tensor");
   PC_CHECK(b.dim() == 3, "batch2 must be a 3D tensor");
   const auto &x = a.sizes(), &y = b.sizes();
-  PC_CHECK(x[0] == y[0] && x[2] == y[1], "Expected size for first two dimensions of batch2 tensor to be: [", x[0], ", ",
-           x[2], "] but got: [", y[0], ", ", y[1], "].");
-  PC_CHECK(a.dtype() == b.dtype(), "expected scalar type ", scalar_type_name(a.dtype()), " but found ",
-           scalar_type_name(b.dtype()));
+  PC_CHECK(x[0] == y[0] && x[2] == y[1],
+           "Expected size for first two dimensions of batch2 tensor to be: [", x[0], ", ", x[2],
+           "] but got: [", y[0], ", ", y[1], "].");
+  PC_CHECK(a.dtype() == b.dtype(), "expected scalar type ", scalar_type_name(a.dtype()),
+           " but found ", scalar_type_name(b.dtype()));
   check_kernel("bmm", a.dtype());
 }
 }  // namespace
@@ -216,7 +226,8 @@ Products of matrices, one per index of the first dimension: (b, n, m) times (b, 
 pycore.Size([10, 3, 5])
 )");
 
-// --- mv, dot, outer ------------------------------------------------------------------------------------------------------
+// --- mv, dot, outer
+// ------------------------------------------------------------------------------------------------------
 
 namespace {
 struct MvBackward0 {
@@ -245,20 +256,22 @@ Tensor as_row(const Tensor& x) {
 }
 
 void check_mv(int64_t result_dim, const Tensor& a, const Tensor& x) {
-  PC_CHECK(a.dim() == 2 && x.dim() == 1 && result_dim <= 1, "vector + matrix @ vector expected, got ", result_dim, ", ",
-           a.dim(), ", ", x.dim());
+  PC_CHECK(a.dim() == 2 && x.dim() == 1 && result_dim <= 1,
+           "vector + matrix @ vector expected, got ", result_dim, ", ", a.dim(), ", ", x.dim());
 }
 void check_mv_sizes(int64_t result, const Tensor& a, const Tensor& x) {
-  PC_CHECK(a.sizes()[1] == x.sizes()[0] && (result == 1 || result == a.sizes()[0]), "size mismatch, got input (", result,
-           "), mat (", AsShape{a.sizes()}, "), vec (", x.sizes()[0], ")");
+  PC_CHECK(a.sizes()[1] == x.sizes()[0] && (result == 1 || result == a.sizes()[0]),
+           "size mismatch, got input (", result, "), mat (", AsShape{a.sizes()}, "), vec (",
+           x.sizes()[0], ")");
 }
 }  // namespace
 
 Tensor mv(const Tensor& a, const Tensor& x) {
   check_mv(1, a, x);
   check_mv_sizes(a.sizes()[0], a, x);
-  PC_CHECK(a.dtype() == x.dtype(), "addmv input tensors must have the same dtype, but got ", scalar_type_name(x.dtype()),
-           ", ", scalar_type_name(a.dtype()), ", and ", scalar_type_name(x.dtype()));
+  PC_CHECK(a.dtype() == x.dtype(), "addmv input tensors must have the same dtype, but got ",
+           scalar_type_name(x.dtype()), ", ", scalar_type_name(a.dtype()), ", and ",
+           scalar_type_name(x.dtype()));
   check_kernel("addmv_impl_cpu", a.dtype());
   Tensor out = multiply_data(a, as_column(x), {}, {{a.sizes()[0]}});
   if (recording(a, x)) record(out, save_factors<MvBackward0>(a, x), a, x);
@@ -272,11 +285,13 @@ tensor([6., 6.])
 )");
 
 Tensor dot(const Tensor& a, const Tensor& b) {
-  PC_CHECK(a.dim() == 1 && b.dim() == 1, "1D tensors expected, but got ", a.dim(), "D and ", b.dim(), "D tensors");
+  PC_CHECK(a.dim() == 1 && b.dim() == 1, "1D tensors expected, but got ", a.dim(), "D and ",
+           b.dim(), "D tensors");
   PC_CHECK(a.dtype() == b.dtype(), "dot : expected both vectors to have same dtype, but found ",
            scalar_type_name(a.dtype()), " and ", scalar_type_name(b.dtype()));
-  PC_CHECK(a.numel() == b.numel(), "inconsistent tensor size, expected tensor [", a.numel(), "] and src [", b.numel(),
-           "] to have the same number of elements, but got ", a.numel(), " and ", b.numel(), " elements respectively");
+  PC_CHECK(a.numel() == b.numel(), "inconsistent tensor size, expected tensor [", a.numel(),
+           "] and src [", b.numel(), "] to have the same number of elements, but got ", a.numel(),
+           " and ", b.numel(), " elements respectively");
   check_kernel("dot", a.dtype());
   Tensor out = multiply_data(as_row(a), as_column(b), {}, {});
   if (recording(a, b)) record(out, save_factors<DotBackward0>(a, b), a, b);
@@ -303,12 +318,14 @@ The products of every pair of elements of two vectors, (n) and (m), as a matrix 
 tensor([[ 1., 10.],
         [ 2., 20.]])
 )");
-PYCORE_OP("ger(Tensor input, Tensor vec2) -> Tensor", outer, kFunction | kMethod | kOut, "Alias of :func:`outer`.");
+PYCORE_OP("ger(Tensor input, Tensor vec2) -> Tensor", outer, kFunction | kMethod | kOut,
+          "Alias of :func:`outer`.");
 
 static Tensor inner(const Tensor& a, const Tensor& b) {
   if (a.dim() == 0 || b.dim() == 0) return mul(a, b);
-  PC_CHECK(a.size(-1) == b.size(-1), "inner() the last dimension must match on both input tensors but got shapes ",
-           a.sizes(), " and ", b.sizes());
+  PC_CHECK(a.size(-1) == b.size(-1),
+           "inner() the last dimension must match on both input tensors but got shapes ", a.sizes(),
+           " and ", b.sizes());
   const int64_t k = a.size(-1);
   Dims shape(a.sizes());
   shape.pop_back();
@@ -327,7 +344,8 @@ Sums of products along the last dimension of both tensors.
 tensor(11.)
 )");
 
-// --- addmm and its family: beta * input + alpha * product ----------------------------------------------------------------
+// --- addmm and its family: beta * input + alpha * product
+// ----------------------------------------------------------------
 
 namespace {
 
@@ -339,25 +357,27 @@ Scalar factor(const Scalar& s, DType t) { return is_floating(t) ? s : Scalar(s.t
 // PyTorch's check of `input`, which it expands to the result's shape.
 void check_expands(const Tensor& input, IntSpan shape) {
   if (input.dim() > static_cast<int64_t>(shape.size()))
-    fail(ErrorKind::runtime, "expand(", legacy_type_name(input.dtype()), "{", input.sizes(), "}, size=", Dims(shape),
-         "): the number of sizes provided (", shape.size(),
-         ") must be greater or equal to the number of dimensions in the tensor (", input.dim(), ")");
+    fail(ErrorKind::runtime, "expand(", legacy_type_name(input.dtype()), "{", input.sizes(),
+         "}, size=", Dims(shape), "): the number of sizes provided (", shape.size(),
+         ") must be greater or equal to the number of dimensions in the tensor (", input.dim(),
+         ")");
   const int64_t lead = static_cast<int64_t>(shape.size()) - input.dim();
   for (int64_t i = input.dim() - 1; i >= 0; --i) {
     const int64_t want = shape[static_cast<size_t>(lead + i)], have = input.sizes()[i];
-    PC_CHECK(have == want || have == 1, "The expanded size of the tensor (", want, ") must match the existing size (",
-             have, ") at non-singleton dimension ", lead + i, ".  Target sizes: ", Dims(shape),
-             ".  Tensor sizes: ", input.sizes());
+    PC_CHECK(have == want || have == 1, "The expanded size of the tensor (", want,
+             ") must match the existing size (", have, ") at non-singleton dimension ", lead + i,
+             ".  Target sizes: ", Dims(shape), ".  Tensor sizes: ", input.sizes());
   }
 }
 
 void check_same(const char* what, const Tensor& x, const Tensor& y) {
-  PC_CHECK(x.dtype() == y.dtype(), what, " must have the same dtype, but got ", scalar_type_name(x.dtype()), " and ",
-           scalar_type_name(y.dtype()));
+  PC_CHECK(x.dtype() == y.dtype(), what, " must have the same dtype, but got ",
+           scalar_type_name(x.dtype()), " and ", scalar_type_name(y.dtype()));
 }
 
 // beta * input + alpha * a @ b for matrices or batches of them; nothing is recorded.
-Tensor add_product(const Tensor& input, const Tensor& a, const Tensor& b, IntSpan shape, Scalar beta, Scalar alpha) {
+Tensor add_product(const Tensor& input, const Tensor& a, const Tensor& b, IntSpan shape,
+                   Scalar beta, Scalar alpha) {
   GradGuard off(false);
   const DType dtype = a.dtype();
   beta = factor(beta, dtype);
@@ -426,8 +446,8 @@ struct AddmvBackward0 {
 };
 
 template <class Rule>
-Rule add_rule(const Tensor& input, const Tensor& a, const Tensor& b, const Tensor& out, const Scalar& beta,
-              const Scalar& alpha) {
+Rule add_rule(const Tensor& input, const Tensor& a, const Tensor& b, const Tensor& out,
+              const Scalar& beta, const Scalar& alpha) {
   Rule rule = save_factors<Rule>(a, b);
   rule.to_input = ToInput(input, out);
   rule.beta = beta;
@@ -437,11 +457,12 @@ Rule add_rule(const Tensor& input, const Tensor& a, const Tensor& b, const Tenso
 
 }  // namespace
 
-static Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta, Scalar alpha) {
+static Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta,
+                    Scalar alpha) {
   PC_CHECK(mat1.dim() == 2, "mat1 must be a matrix, got ", mat1.dim(), "-D tensor");
   PC_CHECK(mat2.dim() == 2, "mat2 must be a matrix, got ", mat2.dim(), "-D tensor");
-  PC_CHECK(mat1.sizes()[1] == mat2.sizes()[0], "mat1 and mat2 shapes cannot be multiplied (", AsShape{mat1.sizes()},
-           " and ", AsShape{mat2.sizes()}, ")");
+  PC_CHECK(mat1.sizes()[1] == mat2.sizes()[0], "mat1 and mat2 shapes cannot be multiplied (",
+           AsShape{mat1.sizes()}, " and ", AsShape{mat2.sizes()}, ")");
   const int64_t shape[2] = {mat1.sizes()[0], mat2.sizes()[1]};
   check_expands(input, shape);
   check_same("self and mat2", input, mat2);
@@ -452,8 +473,9 @@ static Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2,
     record(out, add_rule<AddmmBackward0>(input, mat1, mat2, out, beta, alpha), input, mat1, mat2);
   return out;
 }
-PYCORE_OP("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addmm,
-          kFunction | kMethod | kInplace | kOut, R"(
+PYCORE_OP(
+    "addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    addmm, kFunction | kMethod | kInplace | kOut, R"(
 ``beta * input + alpha * (mat1 @ mat2)``; ``input`` broadcasts to the product's shape. With ``beta=0`` what ``input``
 holds, NaN included, has no influence.
 
@@ -462,12 +484,14 @@ tensor([[2., 1.],
         [1., 2.]])
 )");
 
-static Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta, Scalar alpha) {
+static Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta,
+                    Scalar alpha) {
   check_mv(input.dim(), mat, vec);
   check_mv_sizes(input.dim() ? input.sizes()[0] : 1, mat, vec);
   PC_CHECK(input.dtype() == mat.dtype() && mat.dtype() == vec.dtype(),
-           "addmv input tensors must have the same dtype, but got ", scalar_type_name(input.dtype()), ", ",
-           scalar_type_name(mat.dtype()), ", and ", scalar_type_name(vec.dtype()));
+           "addmv input tensors must have the same dtype, but got ",
+           scalar_type_name(input.dtype()), ", ", scalar_type_name(mat.dtype()), ", and ",
+           scalar_type_name(vec.dtype()));
   check_kernel("addmv_impl_cpu", mat.dtype());
   const int64_t n = mat.sizes()[0];
   Tensor column;
@@ -481,15 +505,16 @@ static Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, S
     record(out, add_rule<AddmvBackward0>(input, mat, vec, out, beta, alpha), input, mat, vec);
   return out;
 }
-PYCORE_OP("addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addmv,
-          kFunction | kMethod | kInplace | kOut, R"(
+PYCORE_OP("addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+          addmv, kFunction | kMethod | kInplace | kOut, R"(
 ``beta * input + alpha * (mat @ vec)``.
 
 >>> pycore.addmv(pycore.ones(2), pycore.eye(2), pycore.tensor([1., 2.]))
 tensor([2., 3.])
 )");
 
-static Tensor addr(const Tensor& input, const Tensor& vec1, const Tensor& vec2, Scalar beta, Scalar alpha) {
+static Tensor addr(const Tensor& input, const Tensor& vec1, const Tensor& vec2, Scalar beta,
+                   Scalar alpha) {
   PC_CHECK(vec1.dim() == 1, "addr: Expected 1-D argument vec1, but got ", vec1.dim(), "-D");
   PC_CHECK(vec2.dim() == 1, "addr: Expected 1-D argument vec2, but got ", vec2.dim(), "-D");
   const int64_t shape[2] = {vec1.sizes()[0], vec2.sizes()[0]};
@@ -500,8 +525,9 @@ static Tensor addr(const Tensor& input, const Tensor& vec1, const Tensor& vec2, 
   if (out.requires_grad()) grad_fn(out)->name = "AddrBackward0";
   return out;
 }
-PYCORE_OP("addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addr,
-          kFunction | kMethod | kInplace | kOut, R"(
+PYCORE_OP(
+    "addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    addr, kFunction | kMethod | kInplace | kOut, R"(
 ``beta * input + alpha * outer(vec1, vec2)``.
 
 >>> pycore.addr(pycore.zeros(1), pycore.tensor([1., 2.]), pycore.tensor([1., 2.]))
@@ -509,31 +535,39 @@ tensor([[1., 2.],
         [2., 4.]])
 )");
 
-static Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta, Scalar alpha) {
+static Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta,
+                      Scalar alpha) {
   check_bmm(batch1, batch2);
   const int64_t shape[3] = {batch1.sizes()[0], batch1.sizes()[1], batch2.sizes()[2]};
   check_expands(input, shape);
-  PC_CHECK(input.dtype() == batch1.dtype(), "Input dtypes must be the same, got: input ", scalar_type_name(input.dtype()),
-           ", batch1: ", scalar_type_name(batch1.dtype()), ", batch2: ", scalar_type_name(batch2.dtype()));
+  PC_CHECK(input.dtype() == batch1.dtype(), "Input dtypes must be the same, got: input ",
+           scalar_type_name(input.dtype()), ", batch1: ", scalar_type_name(batch1.dtype()),
+           ", batch2: ", scalar_type_name(batch2.dtype()));
   Tensor out = add_product(input, batch1, batch2, shape, beta, alpha);
   if (recording(input, batch1, batch2))
-    record(out, add_rule<BaddbmmBackward0>(input, batch1, batch2, out, beta, alpha), input, batch1, batch2);
+    record(out, add_rule<BaddbmmBackward0>(input, batch1, batch2, out, beta, alpha), input, batch1,
+           batch2);
   return out;
 }
-PYCORE_OP("baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", baddbmm,
-          kFunction | kMethod | kInplace | kOut, R"(
+PYCORE_OP(
+    "baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> "
+    "Tensor",
+    baddbmm, kFunction | kMethod | kInplace | kOut, R"(
 ``beta * input + alpha * bmm(batch1, batch2)``; ``input`` broadcasts.
 
 >>> pycore.baddbmm(pycore.ones(1), pycore.ones(2, 1, 3), pycore.ones(2, 3, 1)).flatten()
 tensor([4., 4.])
 )");
 
-static Tensor addbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta, Scalar alpha) {
+static Tensor addbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta,
+                     Scalar alpha) {
   PC_CHECK(batch1.dim() == 3, "batch1 must be a 3D tensor");
   PC_CHECK(batch2.dim() == 3, "batch2 must be a 3D tensor");
   const auto &x = batch1.sizes(), &y = batch2.sizes();
-  PC_CHECK(x[0] == y[0], "batch1 and batch2 must have same number of batches, got ", x[0], " and ", y[0]);
-  PC_CHECK(x[2] == y[1], "Incompatible matrix sizes for bmm (", x[1], "x", x[2], " and ", y[1], "x", y[2], ")");
+  PC_CHECK(x[0] == y[0], "batch1 and batch2 must have same number of batches, got ", x[0], " and ",
+           y[0]);
+  PC_CHECK(x[2] == y[1], "Incompatible matrix sizes for bmm (", x[1], "x", x[2], " and ", y[1], "x",
+           y[2], ")");
   const int64_t shape[2] = {x[1], y[2]};
   check_expands(input, shape);
   check_same("self and batch2", input, batch2);
@@ -554,8 +588,10 @@ static Tensor addbmm(const Tensor& input, const Tensor& batch1, const Tensor& ba
   }
   return out;
 }
-PYCORE_OP("addbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addbmm,
-          kFunction | kMethod | kInplace | kOut, R"(
+PYCORE_OP(
+    "addbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> "
+    "Tensor",
+    addbmm, kFunction | kMethod | kInplace | kOut, R"(
 ``beta * input + alpha * sum of bmm(batch1, batch2) over the batch``.
 
 >>> pycore.addbmm(pycore.ones(1), pycore.ones(2, 1, 3), pycore.ones(2, 3, 1))

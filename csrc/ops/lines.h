@@ -1,5 +1,5 @@
-// Walking an index tensor line by line along one dimension: what gather, scatter, sort and their kin share.
-// Must not know derivatives or Python.
+// Walking an index tensor line by line along one dimension: what gather, scatter, sort and their
+// kin share. Must not know derivatives or Python.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 
 namespace pycore {
 
-// Element (o, k, i) of a contiguous tensor of shape `sizes` cut at `dim`, and where the line (o, i) starts in another
-// tensor of the same rank.
+// Element (o, k, i) of a contiguous tensor of shape `sizes` cut at `dim`, and where the line (o, i)
+// starts in another tensor of the same rank.
 struct Lines {
   Offsets outer, inner;  // of the other tensor
   int64_t length = 1;    // along dim
@@ -36,8 +36,8 @@ inline Lines lines_of(const Tensor& t, IntSpan sizes, int64_t dim) {
   return lines;
 }
 
-// Calls body(o_begin, o_end, i_begin, i_end) on pieces that together cover all lines; pieces run in parallel and a line is
-// never cut, so that writes along a line keep their order.
+// Calls body(o_begin, o_end, i_begin, i_end) on pieces that together cover all lines; pieces run in
+// parallel and a line is never cut, so that writes along a line keep their order.
 template <class Body>
 void for_line_blocks(const Lines& lines, const Body& body) {
   constexpr int64_t kGrain = 16384;  // elements
@@ -48,7 +48,8 @@ void for_line_blocks(const Lines& lines, const Body& body) {
     parallel_for(outer, std::max<int64_t>(1, kGrain / (inner * lines.length)),
                  [&](int64_t b, int64_t e) { body(b, e, int64_t{0}, inner); });
   else
-    parallel_for(inner, std::max<int64_t>(kColumns, kGrain / lines.length), [&](int64_t b, int64_t e) { body(int64_t{0}, int64_t{1}, b, e); });
+    parallel_for(inner, std::max<int64_t>(kColumns, kGrain / lines.length),
+                 [&](int64_t b, int64_t e) { body(int64_t{0}, int64_t{1}, b, e); });
 }
 
 // Calls f(o, i) for every line, in parallel.

@@ -8,10 +8,11 @@
 namespace pycore {
 namespace {
 
-// The elements of contiguous `from` where contiguous `mask` is set, one after the other. Chunks are counted first, so that
-// each knows where its part begins.
+// The elements of contiguous `from` where contiguous `mask` is set, one after the other. Chunks are
+// counted first, so that each knows where its part begins.
 template <class T>
-void compress(const T* from, const uint8_t* mask, int64_t n, const int64_t* starts, int64_t chunk, T* to) {
+void compress(const T* from, const uint8_t* mask, int64_t n, const int64_t* starts, int64_t chunk,
+              T* to) {
   parallel_for(n, chunk, [&](int64_t b, int64_t e) {
     constexpr int64_t kBlock = 1024;
     T kept[kBlock + 1];
@@ -58,7 +59,8 @@ struct MaskedScatterBackward0 {
 }  // namespace
 
 Tensor masked_select(const Tensor& input, const Tensor& mask) {
-  PC_CHECK(mask.dtype() == DType::bool_, "masked_select: expected BoolTensor for mask, got ", mask.dtype());
+  PC_CHECK(mask.dtype() == DType::bool_, "masked_select: expected BoolTensor for mask, got ",
+           mask.dtype());
   Dims shape = broadcast_shapes(mask.sizes(), input.sizes());
   Tensor x = contiguous(expand(detach(input), shape)), m = contiguous(expand(mask, shape));
   int64_t n = x.numel();
@@ -83,7 +85,8 @@ Tensor masked_select(const Tensor& input, const Tensor& mask) {
   }
   return out;
 }
-PYCORE_OP("masked_select(Tensor input, Tensor mask) -> Tensor", masked_select, kFunction | kMethod | kOut, R"(
+PYCORE_OP("masked_select(Tensor input, Tensor mask) -> Tensor", masked_select,
+          kFunction | kMethod | kOut, R"(
 A vector of the elements of ``input`` where the boolean ``mask`` is true; the two broadcast.
 
 >>> pycore.masked_select(pycore.tensor([1, 2, 3]), pycore.tensor([True, False, True]))
@@ -91,16 +94,19 @@ tensor([1, 3])
 )");
 
 Tensor masked_scatter(const Tensor& input, const Tensor& mask, const Tensor& source) {
-  PC_CHECK(input.dtype() == source.dtype(), "masked_scatter: expected self and source to have same dtypes but got ",
+  PC_CHECK(input.dtype() == source.dtype(),
+           "masked_scatter: expected self and source to have same dtypes but got ",
            scalar_type_name(input.dtype()), " and ", scalar_type_name(source.dtype()));
-  PC_CHECK(mask.dtype() == DType::bool_, "masked_scatter_ only supports boolean masks, but got mask with dtype ",
+  PC_CHECK(mask.dtype() == DType::bool_,
+           "masked_scatter_ only supports boolean masks, but got mask with dtype ",
            scalar_type_name(mask.dtype()));
   Dims shape = broadcast_shapes(input.sizes(), mask.sizes());
   Tensor out = clone_data(expand(detach(input), shape));
   Tensor positions = set_positions(contiguous(expand(mask, shape)));
   Tensor values = contiguous(detach(source));
   int64_t n = positions.numel();
-  PC_CHECK(n <= values.numel(), "Number of elements of source < number of ones in mask: got ", values.numel(), " and ", n);
+  PC_CHECK(n <= values.numel(), "Number of elements of source < number of ones in mask: got ",
+           values.numel(), " and ", n);
   dispatch_size(out.item_size(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto* at = positions.data<int64_t>();
@@ -109,17 +115,20 @@ Tensor masked_scatter(const Tensor& input, const Tensor& mask, const Tensor& sou
     for (int64_t i = 0; i < n; ++i) to[at[i]] = from[i];
   });
   if (input.is_floating() && recording(input, source))
-    record(out, MaskedScatterBackward0{ToInput(input, out), source.sizes(), Saved(mask)}, input, source);
+    record(out, MaskedScatterBackward0{ToInput(input, out), source.sizes(), Saved(mask)}, input,
+           source);
   return out;
 }
-PYCORE_OP("masked_scatter(Tensor input, Tensor mask, Tensor source) -> Tensor", masked_scatter, kFunction | kMethod | kInplace, R"(
+PYCORE_OP("masked_scatter(Tensor input, Tensor mask, Tensor source) -> Tensor", masked_scatter,
+          kFunction | kMethod | kInplace, R"(
 A copy whose elements under the boolean ``mask`` are taken from ``source``, one after the other.
 
 >>> pycore.masked_scatter(pycore.zeros(3), pycore.tensor([True, False, True]), pycore.tensor([5., 6.]))
 tensor([5., 0., 6.])
 )");
 
-// --- nonzero -------------------------------------------------------------------------------------------------------------
+// --- nonzero
+// -------------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -130,7 +139,8 @@ Tensor nonzero_positions(const Tensor& input) {
 }
 
 // One column per dimension, in memory of stride `step`.
-void split_positions(const Tensor& positions, const Dims& sizes, int64_t* out, int64_t column, int64_t step) {
+void split_positions(const Tensor& positions, const Dims& sizes, int64_t* out, int64_t column,
+                     int64_t step) {
   const auto* p = positions.data<int64_t>();
   parallel_for(positions.numel(), 16384, [&](int64_t b, int64_t e) {
     for (int64_t i = b; i < e; ++i) {
@@ -151,7 +161,8 @@ std::vector<Tensor> nonzero_tuple(const Tensor& input) {
   Tensor all = empty({{sizes.size(), n}}, DType::int64);
   split_positions(positions, sizes, all.data<int64_t>(), n, 1);
   std::vector<Tensor> out;
-  for (int64_t d = 0; d < sizes.size(); ++d) out.push_back(make_alias(all->storage, DType::int64, {{n}}, {{1}}, d * n));
+  for (int64_t d = 0; d < sizes.size(); ++d)
+    out.push_back(make_alias(all->storage, DType::int64, {{n}}, {{1}}, d * n));
   return out;
 }
 
@@ -161,7 +172,8 @@ Tensor nonzero(const Tensor& input) {
   Tensor positions = nonzero_positions(input);
   Tensor out = empty({{positions.numel(), input.dim()}}, DType::int64);
   if (input.dim() == 1) return reshape(positions, out.sizes());
-  if (input.dim() > 0) split_positions(positions, input.sizes(), out.data<int64_t>(), 1, input.dim());
+  if (input.dim() > 0)
+    split_positions(positions, input.sizes(), out.data<int64_t>(), 1, input.dim());
   return out;
 }
 PYCORE_OP("nonzero(Tensor input) -> Tensor", nonzero, kFunction | kMethod | kOut, R"(
@@ -180,8 +192,10 @@ static Result nonzero_op(const Tensor& input, bool as_tuple) {
     r.set(nonzero(input));
   return r;
 }
-PYCORE_OP("nonzero(Tensor input, *, bool as_tuple) -> Tensor[]", nonzero_op, kFunction | kMethod, "");
+PYCORE_OP("nonzero(Tensor input, *, bool as_tuple) -> Tensor[]", nonzero_op, kFunction | kMethod,
+          "");
 PYCORE_OP("argwhere(Tensor input) -> Tensor", nonzero, kFunction | kMethod, "As :func:`nonzero`.");
-PYCORE_OP("where(Tensor condition) -> Tensor[]", nonzero_tuple, kFunction, "``nonzero(condition, as_tuple=True)``.");
+PYCORE_OP("where(Tensor condition) -> Tensor[]", nonzero_tuple, kFunction,
+          "``nonzero(condition, as_tuple=True)``.");
 
 }  // namespace pycore

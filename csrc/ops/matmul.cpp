@@ -3,7 +3,8 @@
 
 namespace pycore {
 
-// --- matmul --------------------------------------------------------------------------------------------------------------
+// --- matmul
+// --------------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -12,9 +13,13 @@ Tensor left_matrix(const Tensor& a) { return a.dim() == 1 ? unsqueeze(a, 0) : a;
 Tensor right_matrix(const Tensor& b) { return b.dim() == 1 ? unsqueeze(b, 1) : b; }
 
 // [.., m, k] as [.. * m, k].
-Tensor folded(const Tensor& t) { return reshape(t, {{t.numel() / std::max<int64_t>(t.size(-1), 1), t.size(-1)}}); }
+Tensor folded(const Tensor& t) {
+  return reshape(t, {{t.numel() / std::max<int64_t>(t.size(-1), 1), t.size(-1)}});
+}
 
-Dims batch_of(const Tensor& t) { return t.dim() <= 2 ? Dims() : Dims(t.sizes().begin(), t.sizes().end() - 2); }
+Dims batch_of(const Tensor& t) {
+  return t.dim() <= 2 ? Dims() : Dims(t.sizes().begin(), t.sizes().end() - 2);
+}
 
 struct MatmulBackward {
   static constexpr const char* name = "UnsafeViewBackward0";
@@ -27,7 +32,8 @@ struct MatmulBackward {
     if (row) g = unsqueeze(g, -2);
     if (w.needs(0)) {
       Tensor y = right_matrix(w.get(b));
-      w.set(0, reshape(sum_to(matmul(g, transpose(y, -2, -1)), with_matrix(a_sizes, true)), a_sizes));
+      w.set(0,
+            reshape(sum_to(matmul(g, transpose(y, -2, -1)), with_matrix(a_sizes, true)), a_sizes));
     }
     if (w.needs(1)) {
       Tensor x = left_matrix(w.get(a));
@@ -56,17 +62,18 @@ void check_matmul(const Tensor& a, const Tensor& b, const Dims& batch) {
   const int64_t m = a.dim() == 1 ? 1 : a.size(-2), n = b.dim() == 1 ? 1 : b.size(-1);
   if (k != other) {
     if (b.dim() == 1)
-      fail(ErrorKind::runtime, "size mismatch, got input (", product(batch) * m, "), mat (", product(batch) * m, "x", k,
-           "), vec (", other, ")");
+      fail(ErrorKind::runtime, "size mismatch, got input (", product(batch) * m, "), mat (",
+           product(batch) * m, "x", k, "), vec (", other, ")");
     if (b.dim() == 2)
-      fail(ErrorKind::runtime, "mat1 and mat2 shapes cannot be multiplied (", product(batch) * m, "x", k, " and ", other,
-           "x", n, ")");
-    fail(ErrorKind::runtime, "Expected size for first two dimensions of batch2 tensor to be: [", product(batch), ", ", k,
-         "] but got: [", product(batch), ", ", other, "].");
+      fail(ErrorKind::runtime, "mat1 and mat2 shapes cannot be multiplied (", product(batch) * m,
+           "x", k, " and ", other, "x", n, ")");
+    fail(ErrorKind::runtime, "Expected size for first two dimensions of batch2 tensor to be: [",
+         product(batch), ", ", k, "] but got: [", product(batch), ", ", other, "].");
   }
   if (a.dtype() != b.dtype()) {
     if (a.dim() <= 2 || b.dim() <= 2)
-      fail(ErrorKind::runtime, "expected m1 and m2 to have the same dtype, but got: ", cpp_type_name(a.dtype()),
+      fail(ErrorKind::runtime,
+           "expected m1 and m2 to have the same dtype, but got: ", cpp_type_name(a.dtype()),
            " != ", cpp_type_name(b.dtype()));
     fail(ErrorKind::runtime, "expected scalar type ", scalar_type_name(a.dtype()), " but found ",
          scalar_type_name(b.dtype()));
@@ -77,8 +84,9 @@ void check_matmul(const Tensor& a, const Tensor& b, const Dims& batch) {
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  PC_CHECK(a.dim() != 0 && b.dim() != 0, "both arguments to matmul need to be at least 1D, but they are ", a.dim(),
-           "D and ", b.dim(), "D");
+  PC_CHECK(a.dim() != 0 && b.dim() != 0,
+           "both arguments to matmul need to be at least 1D, but they are ", a.dim(), "D and ",
+           b.dim(), "D");
   if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
   if (a.dim() == 1 && b.dim() == 1) return dot(a, b);
   if (a.dim() == 2 && b.dim() == 1) return mv(a, b);
@@ -124,7 +132,8 @@ PYCORE_OP("__matmul__(Tensor input, Tensor other) -> Tensor", matmul, kMethod, "
 static Tensor rmatmul(const Tensor& input, const Tensor& other) { return matmul(other, input); }
 PYCORE_OP("__rmatmul__(Tensor input, Tensor other) -> Tensor", rmatmul, kMethod, "");
 
-// --- linear ----------------------------------------------------------------------------------------------------------------
+// --- linear
+// ----------------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -155,30 +164,35 @@ struct LinearBackward {
 
 void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t rows) {
   const int64_t k = x.size(-1), n = weight.sizes()[0];
-  PC_CHECK(k == weight.sizes()[1], "mat1 and mat2 shapes cannot be multiplied (", rows, "x", k, " and ",
-           weight.sizes()[1], "x", n, ")");
+  PC_CHECK(k == weight.sizes()[1], "mat1 and mat2 shapes cannot be multiplied (", rows, "x", k,
+           " and ", weight.sizes()[1], "x", n, ")");
   if (x.dtype() != weight.dtype()) {
     if (bias.defined())
-      fail(ErrorKind::runtime, "mat1 and mat2 must have the same dtype, but got ", scalar_type_name(x.dtype()), " and ",
-           scalar_type_name(weight.dtype()));
-    fail(ErrorKind::runtime, "expected m1 and m2 to have the same dtype, but got: ", cpp_type_name(x.dtype()),
+      fail(ErrorKind::runtime, "mat1 and mat2 must have the same dtype, but got ",
+           scalar_type_name(x.dtype()), " and ", scalar_type_name(weight.dtype()));
+    fail(ErrorKind::runtime,
+         "expected m1 and m2 to have the same dtype, but got: ", cpp_type_name(x.dtype()),
          " != ", cpp_type_name(weight.dtype()));
   }
   PC_CHECK_IMPLEMENTED(x.dtype() != DType::bool_, "\"addmm_impl_cpu_\" not implemented for 'Bool'");
   if (!bias.defined()) return;
   const int64_t last = bias.dim() ? bias.size(-1) : 1;
-  PC_CHECK(last == n || last == 1, "The expanded size of the tensor (", n, ") must match the existing size (", last,
-           ") at non-singleton dimension 1.  Target sizes: [", rows, ", ", n, "].  Tensor sizes: ", bias.sizes());
-  PC_CHECK(bias.dtype() == x.dtype(), "self and mat2 must have the same dtype, but got ", scalar_type_name(bias.dtype()),
-           " and ", scalar_type_name(weight.dtype()));
+  PC_CHECK(last == n || last == 1, "The expanded size of the tensor (", n,
+           ") must match the existing size (", last,
+           ") at non-singleton dimension 1.  Target sizes: [", rows, ", ", n,
+           "].  Tensor sizes: ", bias.sizes());
+  PC_CHECK(bias.dtype() == x.dtype(), "self and mat2 must have the same dtype, but got ",
+           scalar_type_name(bias.dtype()), " and ", scalar_type_name(weight.dtype()));
 }
 
 }  // namespace
 
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
-  PC_CHECK(input.dim() != 0 && weight.dim() != 0, "both arguments to linear need to be at least 1D, but they are ",
-           input.dim(), "D and ", weight.dim(), "D");
-  PC_CHECK(weight.dim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", weight.dim(), "D");
+  PC_CHECK(input.dim() != 0 && weight.dim() != 0,
+           "both arguments to linear need to be at least 1D, but they are ", input.dim(), "D and ",
+           weight.dim(), "D");
+  PC_CHECK(weight.dim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ",
+           weight.dim(), "D");
   if (weight.dim() == 1) {
     PC_CHECK(!bias.defined(), "mat2 must be a matrix, got 1-D tensor");
     return matmul(input, weight);
@@ -194,7 +208,8 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   shape.back() = n;
   const DType dtype = input.dtype();
   Tensor out;
-  if (input.dim() <= 2 && !is_reduced_float(dtype) && (!bias.defined() || bias.is_contiguous())) [[likely]] {
+  if (input.dim() <= 2 && !is_reduced_float(dtype) && (!bias.defined() || bias.is_contiguous()))
+      [[likely]] {
     out = empty(shape, dtype);
     kernels::GemmArgs g;
     g.m = rows;
@@ -226,11 +241,14 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
     if (bias.defined())
       node->name = input.dim() == 2 ? "AddmmBackward0" : "ViewBackward0";
     else
-      node->name = input.dim() == 2 ? "MmBackward0" : input.dim() == 1 ? "SqueezeBackward4" : "UnsafeViewBackward0";
+      node->name = input.dim() == 2   ? "MmBackward0"
+                   : input.dim() == 1 ? "SqueezeBackward4"
+                                      : "UnsafeViewBackward0";
   }
   return out;
 }
-PYCORE_OP("nn.linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", linear, kFunction, R"(
+PYCORE_OP("nn.linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", linear, kFunction,
+          R"(
 ``input @ weight.T + bias``: ``input`` (..., in), ``weight`` (out, in), ``bias`` (out) give (..., out).
 
 >>> pycore.nn.functional.linear(pycore.ones(1, 2), pycore.tensor([[1., 2.]]), pycore.tensor([3.]))

@@ -1,5 +1,5 @@
-// Matrix products on tensors without history: what the operators of linalg, convolution and recurrent layers share.
-// Must not know derivatives or Python.
+// Matrix products on tensors without history: what the operators of linalg, convolution and
+// recurrent layers share. Must not know derivatives or Python.
 #pragma once
 
 #include "core/parallel.h"
@@ -11,11 +11,15 @@ namespace pycore {
 // The dtype of a product of reduced floats is float32 inside.
 inline DType product_dtype(DType t) { return is_reduced_float(t) ? DType::float32 : t; }
 
-// out = a @ b, out += a @ b, out = a @ b + bias. a [..., m, k], b [..., k, n], out [..., m, n] with any strides; batch
-// dimensions of a and b broadcast to those of out. All of one dtype; `bias` (n elements) may be null.
-void multiply_into(const Tensor& out, const Tensor& a, const Tensor& b, const void* bias = nullptr, bool accumulate = false);
-// The same into a fresh tensor of the given shape, which may drop or split dimensions of [..., m, n].
-Tensor multiply_data(const Tensor& a, const Tensor& b, IntSpan batch, IntSpan shape, const Tensor& bias = Tensor());
+// out = a @ b, out += a @ b, out = a @ b + bias. a [..., m, k], b [..., k, n], out [..., m, n] with
+// any strides; batch dimensions of a and b broadcast to those of out. All of one dtype; `bias` (n
+// elements) may be null.
+void multiply_into(const Tensor& out, const Tensor& a, const Tensor& b, const void* bias = nullptr,
+                   bool accumulate = false);
+// The same into a fresh tensor of the given shape, which may drop or split dimensions of [..., m,
+// n].
+Tensor multiply_data(const Tensor& a, const Tensor& b, IntSpan batch, IntSpan shape,
+                     const Tensor& bias = Tensor());
 
 // PyTorch's words: "float", "double", "long int".
 const char* cpp_type_name(DType t);

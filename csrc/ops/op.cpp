@@ -1,4 +1,5 @@
-// The operator registry, the schema parser, and the in-place and out= variants. Must not know any particular operator.
+// The operator registry, the schema parser, and the in-place and out= variants. Must not know any
+// particular operator.
 #include "ops/op.h"
 
 #include <algorithm>
@@ -18,14 +19,16 @@ std::vector<Op*>& registry() {
   return ops;
 }
 
-// --- schema parser --------------------------------------------------------------------------------------------------
+// --- schema parser
+// --------------------------------------------------------------------------------------------------
 
 struct SchemaParser {
   std::string_view text;
   size_t at = 0;
 
   [[noreturn]] void bad(const char* what) const {
-    fail(ErrorKind::runtime, "operator schema '", std::string(text), "': ", what, " at position ", at);
+    fail(ErrorKind::runtime, "operator schema '", std::string(text), "': ", what, " at position ",
+         at);
   }
   void space() {
     while (at < text.size() && (text[at] == ' ' || text[at] == '\n')) ++at;
@@ -42,7 +45,9 @@ struct SchemaParser {
   std::string word() {
     space();
     size_t start = at;
-    while (at < text.size() && (isalnum(static_cast<unsigned char>(text[at])) || text[at] == '_' || text[at] == '.')) ++at;
+    while (at < text.size() &&
+           (isalnum(static_cast<unsigned char>(text[at])) || text[at] == '_' || text[at] == '.'))
+      ++at;
     return std::string(text.substr(start, at - start));
   }
   // Up to the next comma or closing bracket at depth zero.
@@ -190,7 +195,8 @@ struct SchemaParser {
       if (accept("*")) {
         keyword_only = true;
       } else {
-        // The vector must not move defaults that point into themselves, hence the reserve in the caller.
+        // The vector must not move defaults that point into themselves, hence the reserve in the
+        // caller.
         Param& p = op.params.emplace_back();
         p.keyword_only = keyword_only;
         type(p);
@@ -215,13 +221,14 @@ struct SchemaParser {
   }
 };
 
-// --- in-place and out= ------------------------------------------------------------------------------------------------
+// --- in-place and out=
+// ------------------------------------------------------------------------------------------------
 
 // True if writing the target while reading `t` could read what was just written.
 bool partially_overlaps(const Tensor& target, const Tensor& t) {
   if (!t.defined() || !t.shares_storage(target)) return false;
-  return !(t->data == target->data && t.sizes() == target.sizes() && t.strides() == target.strides() &&
-           t.dtype() == target.dtype());
+  return !(t->data == target->data && t.sizes() == target.sizes() &&
+           t.strides() == target.strides() && t.dtype() == target.dtype());
 }
 
 template <class F>
@@ -256,17 +263,21 @@ struct TargetGuard {
 };
 
 void check_castable(const Tensor& result, const Tensor& target) {
-  PC_CHECK(can_cast(result.dtype(), target.dtype()), "result type ", scalar_type_name(result.dtype()),
-           " can't be cast to the desired output type ", scalar_type_name(target.dtype()));
+  PC_CHECK(can_cast(result.dtype(), target.dtype()), "result type ",
+           scalar_type_name(result.dtype()), " can't be cast to the desired output type ",
+           scalar_type_name(target.dtype()));
 }
 
 }  // namespace
 
 const std::vector<Op*>& all_ops() { return registry(); }
 
-OpRegistrar::OpRegistrar(const char* schema, void (*invoke)(const Value*, Result&), uint32_t flags, const char* doc) {
+OpRegistrar::OpRegistrar(const char* schema, void (*invoke)(const Value*, Result&), uint32_t flags,
+                         const char* doc) {
   auto* op = new Op{schema, doc, flags, invoke, {}, {}, {}, {}, {}};
-  op->params.reserve(static_cast<size_t>(std::count(schema, schema + std::char_traits<char>::length(schema), ',')) + 1);
+  op->params.reserve(static_cast<size_t>(
+                         std::count(schema, schema + std::char_traits<char>::length(schema), ',')) +
+                     1);
   SchemaParser{schema}.parse(*op);
   registry().push_back(op);
 }
@@ -275,7 +286,8 @@ void call_inplace(const Op& op, Value* args, Result& result) {
   Tensor self = args[0].as_tensor();
   check_inplace(self);
   PC_CHECK(!has_overlap(self),
-           "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+           "unsupported operation: more than one element of the written-to tensor refers to a "
+           "single memory location. "
            "Please clone() the tensor before performing the operation.");
   bool rec = any_requires_grad(op, args);
   bool direct = can_write_directly(op, args, self) && (!rec || (op.flags & kOverwritable));
@@ -285,7 +297,8 @@ void call_inplace(const Op& op, Value* args, Result& result) {
     snapshot = clone_data(self);
     if (Edge e = gradient_edge(self); e.node) set_history(snapshot, e.node, e.nr);
     for (size_t i = 0; i < op.params.size(); ++i)
-      if (args[i].kind == Value::Kind::tensor && args[i].tensor == self.impl()) args[i].tensor = snapshot.impl();
+      if (args[i].kind == Value::Kind::tensor && args[i].tensor == self.impl())
+        args[i].tensor = snapshot.impl();
   }
   if (direct) {
     // Before the rule saves its output, so that the saved version is the one after this write.
@@ -298,7 +311,8 @@ void call_inplace(const Op& op, Value* args, Result& result) {
   Tensor r = std::move(result.tensor);
   if (r->data != self->data || !r.shares_storage(self)) {
     check_castable(r, self);
-    PC_CHECK(r.sizes() == self.sizes(), "output with shape ", self.sizes(), " doesn't match the broadcast shape ", r.sizes());
+    PC_CHECK(r.sizes() == self.sizes(), "output with shape ", self.sizes(),
+             " doesn't match the broadcast shape ", r.sizes());
     copy_data(self, r);
     if (!direct) self.bump_version();
   }
@@ -310,7 +324,8 @@ void call_out(const Op& op, const Value* args, TensorList out, Result& result) {
   bool rec = any_requires_grad(op, args);
   for (auto& o : out) rec |= grad_enabled() && o.requires_grad();
   PC_CHECK(!rec, op.name,
-           "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+           "(): functions with out=... arguments don't support automatic differentiation, but one "
+           "of the arguments "
            "requires grad.");
   for (auto& o : out) check_inplace(o);
   bool direct = out.size() == 1 && can_write_directly(op, args, out[0]);
@@ -331,8 +346,8 @@ void call_out(const Op& op, const Value* args, TensorList out, Result& result) {
     deliver(result.tensor, out[0]);
     result.tensor = out[0];
   } else {
-    PC_CHECK_TYPE(result.tensors.size() == out.size(), op.name, "(): expected ", result.tensors.size(),
-                  " tensors in out=, got ", out.size());
+    PC_CHECK_TYPE(result.tensors.size() == out.size(), op.name, "(): expected ",
+                  result.tensors.size(), " tensors in out=, got ", out.size());
     for (size_t i = 0; i < out.size(); ++i) {
       deliver(result.tensors[i], out[i]);
       result.tensors[i] = out[i];

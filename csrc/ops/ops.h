@@ -1,5 +1,5 @@
-// C++ faces of the operators that other operators and derivative rules use. An operator that nobody else calls needs
-// no line here: its PYCORE_OP block is enough. Must not know Python.
+// C++ faces of the operators that other operators and derivative rules use. An operator that nobody
+// else calls needs no line here: its PYCORE_OP block is enough. Must not know Python.
 #pragma once
 
 #include "core/pointwise.h"
@@ -7,26 +7,32 @@
 
 namespace pycore {
 
-// --- helpers for writing operators ------------------------------------------------------------------------------------
+// --- helpers for writing operators
+// ------------------------------------------------------------------------------------
 
 // PyTorch's promotion over tensors, 0-d tensors and numbers.
 DType result_type(const Operand& a, const Operand& b);
 // Integers and bool become the default floating dtype.
 inline DType to_floating(DType t) { return is_floating(t) ? t : default_dtype(); }
-// A result of a pointwise operator: the target of an in-place or out= call if it fits, else a fresh tensor.
+// A result of a pointwise operator: the target of an in-place or out= call if it fits, else a fresh
+// tensor.
 Tensor empty_result(IntSpan sizes, DType dtype);
 // Element-wise kernels on tensors; `result` is the dtype to compute in and to return.
-Tensor unary_pointwise(kernels::Unary f, const Tensor& a, DType result, const double* params = nullptr);
-Tensor binary_pointwise(kernels::Binary f, const Operand& a, const Operand& b, DType result, const double* params = nullptr);
+Tensor unary_pointwise(kernels::Unary f, const Tensor& a, DType result,
+                       const double* params = nullptr);
+Tensor binary_pointwise(kernels::Binary f, const Operand& a, const Operand& b, DType result,
+                        const double* params = nullptr);
 Tensor compare_pointwise(kernels::Compare f, const Operand& a, const Operand& b);
 Tensor predicate_pointwise(kernels::Predicate f, const Tensor& a);
 // dy (first) and x or y (second) through a fused gradient kernel. Only where grad mode is off.
-Tensor gradient_pointwise(kernels::Gradient f, const Tensor& dy, const Tensor& v, const double* params = nullptr);
+Tensor gradient_pointwise(kernels::Gradient f, const Tensor& dy, const Tensor& v,
+                          const double* params = nullptr);
 const Tensor& tensor_or_none(const Operand& o);
 // The operand as a tensor of dtype t (0-d for numbers).
 Tensor as_tensor(const Operand& o, DType t);
 
-// --- memory (copy.cpp); the *_data functions record nothing -----------------------------------------------------------
+// --- memory (copy.cpp); the *_data functions record nothing
+// -----------------------------------------------------------
 
 Tensor clone_data(const Tensor& t);
 void resize(const Tensor& t, IntSpan sizes);
@@ -37,7 +43,8 @@ Tensor copy_(const Tensor& input, const Tensor& src);
 Tensor fill_(const Tensor& input, const Scalar& value);
 Tensor detach(const Tensor& input);
 
-// --- creation (creation.cpp) ------------------------------------------------------------------------------------------
+// --- creation (creation.cpp)
+// ------------------------------------------------------------------------------------------
 
 Tensor zeros(IntSpan sizes, DType dtype);
 Tensor ones(IntSpan sizes, DType dtype);
@@ -45,7 +52,8 @@ Tensor full(IntSpan sizes, const Scalar& value, DType dtype);
 Tensor zeros_like(const Tensor& t);
 Tensor scalar_tensor(const Scalar& value, DType dtype);
 
-// --- arithmetic (arithmetic.cpp) --------------------------------------------------------------------------------------
+// --- arithmetic (arithmetic.cpp)
+// --------------------------------------------------------------------------------------
 
 Tensor add(const Operand& a, const Operand& b, const Scalar& alpha = 1);
 Tensor sub(const Operand& a, const Operand& b, const Scalar& alpha = 1);
@@ -74,7 +82,8 @@ inline Tensor operator+(double a, const Tensor& b) { return add(b, a); }
 inline Tensor operator*(double a, const Tensor& b) { return mul(b, a); }
 inline Tensor operator/(double a, const Tensor& b) { return div(a, b); }
 
-// --- unary math (unary.cpp) -------------------------------------------------------------------------------------------
+// --- unary math (unary.cpp)
+// -------------------------------------------------------------------------------------------
 
 Tensor neg(const Tensor& x);
 Tensor abs(const Tensor& x);
@@ -93,7 +102,8 @@ Tensor reciprocal(const Tensor& x);
 Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max);
 inline Tensor operator-(const Tensor& x) { return neg(x); }
 
-// --- views (view.cpp) -------------------------------------------------------------------------------------------------
+// --- views (view.cpp)
+// -------------------------------------------------------------------------------------------------
 
 Tensor view(const Tensor& t, IntSpan sizes);
 Tensor reshape(const Tensor& t, IntSpan sizes);
@@ -105,20 +115,23 @@ Tensor t(const Tensor& x);
 Tensor unsqueeze(const Tensor& t, int64_t dim);
 Tensor squeeze_dims(const Tensor& t, IntSpan dims);
 Tensor select(const Tensor& t, int64_t dim, int64_t index);
-Tensor slice(const Tensor& t, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step = 1);
+Tensor slice(const Tensor& t, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
+             int64_t step = 1);
 // A view of all of t.
 Tensor alias_view(const Tensor& t);
 Tensor diagonal(const Tensor& t, int64_t offset, int64_t dim1, int64_t dim2);
 Tensor narrow(const Tensor& t, int64_t dim, int64_t start, int64_t length);
 Tensor flatten(const Tensor& t, int64_t start, int64_t end);
 
-// --- activations and softmax (activation.cpp, softmax.cpp) -------------------------------------------------------------
+// --- activations and softmax (activation.cpp, softmax.cpp)
+// -------------------------------------------------------------
 
 Tensor relu(const Tensor& x);
 Tensor logsigmoid(const Tensor& x);
 Tensor softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);
 Tensor log_softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);
-// --- joining and rearranging (joining.cpp, rearrange.cpp, padding.cpp, triangular.cpp) -----------------------------------
+// --- joining and rearranging (joining.cpp, rearrange.cpp, padding.cpp, triangular.cpp)
+// -----------------------------------
 
 Tensor cat(TensorList tensors, int64_t dim);
 Tensor stack(TensorList tensors, int64_t dim);
@@ -134,7 +147,8 @@ Tensor triu(const Tensor& x, int64_t diagonal);
 Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2);
 Tensor diag_embed(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2);
 
-// --- reductions (reduction.cpp) ---------------------------------------------------------------------------------------
+// --- reductions (reduction.cpp)
+// ---------------------------------------------------------------------------------------
 
 Tensor sum_all(const Tensor& t);
 Tensor sum_dims(const Tensor& t, IntSpan dims, bool keepdim);
@@ -142,10 +156,11 @@ Tensor mean_all(const Tensor& t);
 Tensor mean_dims(const Tensor& t, IntSpan dims, bool keepdim);
 Tensor amax(const Tensor& t, IntSpan dims, bool keepdim);
 Tensor amin(const Tensor& t, IntSpan dims, bool keepdim);
-// True where a position along `dim` equals the index given for it (indices broadcast against `sizes`).
+// True where a position along `dim` equals the index given for it (indices broadcast against
+// `sizes`).
 Tensor positions_mask(const Tensor& indices, IntSpan sizes, int64_t dim);
-Tensor vector_norm(const Tensor& t, double p, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false,
-                   std::optional<DType> dtype = std::nullopt);
+Tensor vector_norm(const Tensor& t, double p, std::optional<IntSpan> dim = std::nullopt,
+                   bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 Tensor logsumexp(const Tensor& t, IntSpan dim, bool keepdim);
 Tensor cumsum(const Tensor& t, int64_t dim, std::optional<DType> dtype = std::nullopt);
 // Sums over the dimensions along which `shape` would be broadcast to t.

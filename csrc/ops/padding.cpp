@@ -1,4 +1,5 @@
-// Padding: constant, reflecting, replicating, circular; and pixel shuffling. Must not know kernels or Python.
+// Padding: constant, reflecting, replicating, circular; and pixel shuffling. Must not know kernels
+// or Python.
 #include <string.h>
 
 #include <algorithm>
@@ -32,22 +33,27 @@ struct ConstantPadNdBackward0 {
 
 }  // namespace
 
-// --- constant ------------------------------------------------------------------------------------------------------------
+// --- constant
+// ------------------------------------------------------------------------------------------------------------
 
 Tensor constant_pad(const Tensor& x, IntSpan pad, const Scalar& value) {
   PC_CHECK(pad.size() % 2 == 0, "Length of pad must be even but instead it equals ", pad.size());
   int64_t n = x.dim();
   PC_CHECK(static_cast<int64_t>(pad.size()) <= 2 * n,
-           "Padding length should be less than or equal to two times the input dimension but got padding length ", pad.size(),
-           " and input of dimension ", n);
+           "Padding length should be less than or equal to two times the input dimension but got "
+           "padding length ",
+           pad.size(), " and input of dimension ", n);
   Dims sizes = x.sizes(), part = x.sizes();
   int64_t from = x.offset();
   for (int64_t d = 0; d < n; ++d) {
     int64_t a = before(pad, d, n), b = after(pad, d, n), s = x.sizes()[d];
-    PC_CHECK(!__builtin_add_overflow(sizes[d], a, &sizes[d]) && !__builtin_add_overflow(sizes[d], b, &sizes[d]),
+    PC_CHECK(!__builtin_add_overflow(sizes[d], a, &sizes[d]) &&
+                 !__builtin_add_overflow(sizes[d], b, &sizes[d]),
              "Storage size calculation overflowed with pad=", Dims(pad));
-    PC_CHECK(sizes[d] >= 0, "narrow(): length must be non-negative. The input size ", s, ", plus negative padding ", a, " and ", b,
-             " resulted in a negative output size, which is invalid. Check dimension ", d, " of your input.");
+    PC_CHECK(sizes[d] >= 0, "narrow(): length must be non-negative. The input size ", s,
+             ", plus negative padding ", a, " and ", b,
+             " resulted in a negative output size, which is invalid. Check dimension ", d,
+             " of your input.");
     part[d] = std::max<int64_t>(0, s + std::min<int64_t>(a, 0) + std::min<int64_t>(b, 0));
     from += std::max<int64_t>(0, -a) * x.strides()[d];
   }
@@ -55,22 +61,27 @@ Tensor constant_pad(const Tensor& x, IntSpan pad, const Scalar& value) {
   if (out.numel() != numel_of(part)) fill_data(out, value);
   if (numel_of(part) > 0) {
     int64_t to = 0;
-    for (int64_t d = 0; d < n; ++d) to += std::max<int64_t>(0, before(pad, d, n)) * out.strides()[d];
+    for (int64_t d = 0; d < n; ++d)
+      to += std::max<int64_t>(0, before(pad, d, n)) * out.strides()[d];
     copy_data(make_alias(out->storage, out.dtype(), part, out.strides(), to),
               make_alias(x->storage, x.dtype(), part, x.strides(), from));
   }
   if (recording(x)) record(out, ConstantPadNdBackward0{Dims(pad)}, x);
   return out;
 }
-static Tensor constant_pad_nd(const Tensor& x, IntSpan pad, Scalar value) { return constant_pad(x, pad, value); }
-PYCORE_OP("constant_pad_nd(Tensor input, int[] pad, Scalar value=0) -> Tensor", constant_pad_nd, kFunction, R"(
+static Tensor constant_pad_nd(const Tensor& x, IntSpan pad, Scalar value) {
+  return constant_pad(x, pad, value);
+}
+PYCORE_OP("constant_pad_nd(Tensor input, int[] pad, Scalar value=0) -> Tensor", constant_pad_nd,
+          kFunction, R"(
 Puts ``value`` around a tensor; ``pad`` lists (before, after) from the last dimension on, negative numbers cut off.
 
 >>> pycore.constant_pad_nd(pycore.tensor([1, 2]), (1, 1))
 tensor([0, 1, 2, 0])
 )");
 
-// --- reflect, replicate, circular ----------------------------------------------------------------------------------------
+// --- reflect, replicate, circular
+// ----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -89,7 +100,8 @@ int64_t source(Mode mode, int64_t i, int64_t n) {
   return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
 }
 
-// Moves whole rows of `inner` elements along one dimension, out[map[i]] from in[i] or the reverse with sums.
+// Moves whole rows of `inner` elements along one dimension, out[map[i]] from in[i] or the reverse
+// with sums.
 template <class F>
 Tensor along(const Tensor& x, int64_t dim, int64_t size, bool zero, const F& rows) {
   Dims sizes = x.sizes();
@@ -100,9 +112,11 @@ Tensor along(const Tensor& x, int64_t dim, int64_t size, bool zero, const F& row
   int64_t outer = numel_of(IntSpan(sizes).subspan(0, static_cast<size_t>(dim)));
   int64_t item = x.item_size();
   if (inner == 0 || outer == 0 || size == 0) return out;
-  parallel_for(outer, std::max<int64_t>(1, 32768 / (size * inner)), [&](int64_t begin, int64_t end) {
-    for (int64_t o = begin; o < end; ++o) rows(x->data + o * n * inner * item, out->data + o * size * inner * item, inner);
-  });
+  parallel_for(outer, std::max<int64_t>(1, 32768 / (size * inner)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t o = begin; o < end; ++o)
+                   rows(x->data + o * n * inner * item, out->data + o * size * inner * item, inner);
+               });
   return out;
 }
 
@@ -116,7 +130,8 @@ Tensor pad_dimension(const Tensor& x, int64_t dim, int64_t a, int64_t b, Mode mo
         run = std::min(n - from, size - i);  // the inside in one piece
       else
         from = source(mode, from, n);
-      memcpy(out + static_cast<size_t>(i) * bytes, in + static_cast<size_t>(from) * bytes, static_cast<size_t>(run) * bytes);
+      memcpy(out + static_cast<size_t>(i) * bytes, in + static_cast<size_t>(from) * bytes,
+             static_cast<size_t>(run) * bytes);
       i += run;
     }
   });
@@ -157,8 +172,9 @@ struct PadBackward {
   void operator()(Backward& b) { b.set(0, unpad_by_index(b.grad(), plan)); }
 };
 const char* node_name(const PadPlan& plan) {
-  static const char* names[2][3] = {{"ReflectionPad1DBackward0", "ReflectionPad2DBackward0", "ReflectionPad3DBackward0"},
-                                    {"ReplicationPad1DBackward0", "ReplicationPad2DBackward0", "ReplicationPad3DBackward0"}};
+  static const char* names[2][3] = {
+      {"ReflectionPad1DBackward0", "ReflectionPad2DBackward0", "ReflectionPad3DBackward0"},
+      {"ReplicationPad1DBackward0", "ReplicationPad2DBackward0", "ReplicationPad3DBackward0"}};
   if (plan.mode == Mode::circular) return "CopySlices";
   return names[plan.mode == Mode::replicate][plan.pad.size() / 2 - 1];
 }
@@ -187,34 +203,44 @@ Tensor unpad_by_index(const Tensor& g, const PadPlan& plan) {
 
 Tensor pad_mode(const Tensor& x, IntSpan pad, Mode mode) {
   int64_t n = x.dim(), padded = static_cast<int64_t>(pad.size()) / 2;
-  PC_CHECK_IMPLEMENTED(padded >= 1 && padded <= 3 && (n == padded + 1 || n == padded + 2), "Padding size ", pad.size(),
-                       " is not supported for ", n,
-                       "D input tensor.\nSupported combinations for non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads "
-                       "last dimension)\n  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding "
+  PC_CHECK_IMPLEMENTED(padded >= 1 && padded <= 3 && (n == padded + 1 || n == padded + 2),
+                       "Padding size ", pad.size(), " is not supported for ", n,
+                       "D input tensor.\nSupported combinations for non-constant padding:\n  - 2D "
+                       "or 3D input: padding size = 2 (pads "
+                       "last dimension)\n  - 3D or 4D input: padding size = 4 (pads last 2 "
+                       "dimensions)\n  - 4D or 5D input: padding "
                        "size = 6 (pads last 3 dimensions)");
   for (int64_t d = 0; d < n; ++d) {
     int64_t a = before(pad, d, n), b = after(pad, d, n), s = x.sizes()[d];
     bool batch = n == padded + 2 && d == 0;
     PC_CHECK(batch || s > 0 || mode == Mode::circular, "Expected ", padded + 1, "D or ", padded + 2,
-             "D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but got: ", x.sizes());
+             "D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
+             "input, but got: ",
+             x.sizes());
     if (mode == Mode::circular) {
       PC_CHECK(a <= s && b <= s, "Padding value causes wrapping around more than once.");
-      PC_CHECK(a >= -s && b >= -s && s + a + b >= 0, "Negative padding value is resulting in an empty dimension.");
+      PC_CHECK(a >= -s && b >= -s && s + a + b >= 0,
+               "Negative padding value is resulting in an empty dimension.");
     }
-    PC_CHECK(mode != Mode::reflect || (a < s && b < s) || (a == 0 && b == 0), "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding (",
+    PC_CHECK(mode != Mode::reflect || (a < s && b < s) || (a == 0 && b == 0),
+             "Argument #4: Padding size should be less than the corresponding input dimension, but "
+             "got: padding (",
              a, ", ", b, ") at dimension ", d, " of input ", x.sizes());
     int64_t size = s;
     bool fits = !__builtin_add_overflow(size, a, &size) && !__builtin_add_overflow(size, b, &size);
-    PC_CHECK(fits && (size >= 1 || batch || (a == 0 && b == 0)), "input (size: ", s, ") is too small: padding (", a, ", ", b, ") at dimension ", d,
-             " of input ", x.sizes(), " calculated an output size of ", size);
+    PC_CHECK(fits && (size >= 1 || batch || (a == 0 && b == 0)), "input (size: ", s,
+             ") is too small: padding (", a, ", ", b, ") at dimension ", d, " of input ", x.sizes(),
+             " calculated an output size of ", size);
     // Cutting more than there is on one side would look outside of the input.
-    PC_CHECK(a >= -s && b >= -s, "input (size: ", s, ") is too small for negative padding (", a, ", ", b, ")");
+    PC_CHECK(a >= -s && b >= -s, "input (size: ", s, ") is too small for negative padding (", a,
+             ", ", b, ")");
   }
   return pad_by_index(x, {mode, Dims(pad), x.sizes()});
 }
 
 Tensor pad(const Tensor& x, IntSpan pad, std::string_view mode, std::optional<double> value) {
-  PC_CHECK(pad.size() % 2 == 0, "Padding length must be divisible by 2; got ", pad.size(), " numbers");
+  PC_CHECK(pad.size() % 2 == 0, "Padding length must be divisible by 2; got ", pad.size(),
+           " numbers");
   if (mode == "constant") {
     double v = value.value_or(0);
     return constant_pad(x, pad, v);
@@ -222,9 +248,13 @@ Tensor pad(const Tensor& x, IntSpan pad, std::string_view mode, std::optional<do
   bool known = mode == "reflect" || mode == "replicate" || mode == "circular";
   PC_CHECK_IMPLEMENTED(known, "Unrecognised padding mode ", mode);
   PC_CHECK(!value || *value == 0, "Padding mode \"", mode, "\" doesn't take in value argument");
-  return pad_mode(x, pad, mode == "reflect" ? Mode::reflect : mode == "replicate" ? Mode::replicate : Mode::circular);
+  return pad_mode(x, pad,
+                  mode == "reflect"     ? Mode::reflect
+                  : mode == "replicate" ? Mode::replicate
+                                        : Mode::circular);
 }
-PYCORE_OP("nn.pad(Tensor input, int[] pad, str mode='constant', float? value=None) -> Tensor", pad, kFunction, R"(
+PYCORE_OP("nn.pad(Tensor input, int[] pad, str mode='constant', float? value=None) -> Tensor", pad,
+          kFunction, R"(
 Pads a tensor; ``pad`` lists (before, after) from the last dimension on, negative numbers cut off.
 
 ``mode``: 'constant' fills with ``value`` (any number of dimensions); 'reflect' mirrors without the edge, 'replicate' repeats
@@ -235,7 +265,8 @@ that doesn't fit, NotImplementedError for other combinations.
 tensor([[3., 2., 1., 2., 3., 2.]])
 )");
 
-// --- pixel shuffle ---------------------------------------------------------------------------------------------------------
+// --- pixel shuffle
+// ---------------------------------------------------------------------------------------------------------
 
 Tensor pixel_unshuffle(const Tensor& x, int64_t factor);
 Tensor pixel_shuffle(const Tensor& x, int64_t factor);
@@ -252,7 +283,8 @@ struct PixelUnshuffleBackward0 {
   void operator()(Backward& b) { b.set(0, pixel_shuffle(b.grad(), factor)); }
 };
 
-// Copies x, seen as `split` with its dimensions taken in `order` (of the last ones), into a tensor of shape `sizes`.
+// Copies x, seen as `split` with its dimensions taken in `order` (of the last ones), into a tensor
+// of shape `sizes`.
 Tensor rearranged(const Tensor& x, const Dims& split, IntSpan order, const Dims& sizes) {
   GradGuard off(false);
   Dims dims;
@@ -265,7 +297,8 @@ Tensor rearranged(const Tensor& x, const Dims& split, IntSpan order, const Dims&
 }
 
 void check_images(const Tensor& x, const char* name, int64_t factor, const char* what) {
-  PC_CHECK(x.dim() >= 3, name, " expects input to have at least 3 dimensions, but got input with ", x.dim(), " dimension(s)");
+  PC_CHECK(x.dim() >= 3, name, " expects input to have at least 3 dimensions, but got input with ",
+           x.dim(), " dimension(s)");
   PC_CHECK(factor > 0, name, " expects a positive ", what, ", but got ", factor);
   PC_CHECK(factor < (int64_t{1} << 31), name, " expects a smaller ", what, ", but got ", factor);
 }
@@ -273,7 +306,9 @@ void check_images(const Tensor& x, const char* name, int64_t factor, const char*
 Tensor pixel_shuffle(const Tensor& x, int64_t r) {
   check_images(x, "pixel_shuffle", r, "upscale_factor");
   int64_t n = x.dim(), c = x.sizes()[n - 3], h = x.sizes()[n - 2], w = x.sizes()[n - 1];
-  PC_CHECK(c % (r * r) == 0, "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but input.size(-3)=",
+  PC_CHECK(c % (r * r) == 0,
+           "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+           "upscale_factor, but input.size(-3)=",
            c, " is not divisible by ", r * r);
   Dims split(x.sizes().begin(), x.sizes().end() - 3), sizes = split;
   for (int64_t s : {c / (r * r), r, r, h, w}) split.push_back(s);
@@ -293,8 +328,13 @@ tensor([[[0., 1.],
 Tensor pixel_unshuffle(const Tensor& x, int64_t r) {
   check_images(x, "pixel_unshuffle", r, "downscale_factor");
   int64_t n = x.dim(), c = x.sizes()[n - 3], h = x.sizes()[n - 2], w = x.sizes()[n - 1];
-  PC_CHECK(h % r == 0, "pixel_unshuffle expects height to be divisible by downscale_factor, but input.size(-2)=", h, " is not divisible by ", r);
-  PC_CHECK(w % r == 0, "pixel_unshuffle expects width to be divisible by downscale_factor, but input.size(-1)=", w, " is not divisible by ", r);
+  PC_CHECK(
+      h % r == 0,
+      "pixel_unshuffle expects height to be divisible by downscale_factor, but input.size(-2)=", h,
+      " is not divisible by ", r);
+  PC_CHECK(w % r == 0,
+           "pixel_unshuffle expects width to be divisible by downscale_factor, but input.size(-1)=",
+           w, " is not divisible by ", r);
   Dims split(x.sizes().begin(), x.sizes().end() - 3), sizes = split;
   for (int64_t s : {c, h / r, r, w / r, r}) split.push_back(s);
   for (int64_t s : {c * r * r, h / r, w / r}) sizes.push_back(s);
@@ -302,7 +342,8 @@ Tensor pixel_unshuffle(const Tensor& x, int64_t r) {
   if (recording(x)) record(out, PixelUnshuffleBackward0{r}, x);
   return out;
 }
-PYCORE_OP("pixel_unshuffle(Tensor input, int downscale_factor) -> Tensor", pixel_unshuffle, kFunction, R"(
+PYCORE_OP("pixel_unshuffle(Tensor input, int downscale_factor) -> Tensor", pixel_unshuffle,
+          kFunction, R"(
 ``(*, C, H*r, W*r)`` to ``(*, C*r*r, H, W)``: the inverse of :func:`pixel_shuffle`.
 
 >>> pycore.pixel_unshuffle(pycore.arange(4.).view(1, 2, 2), 2).flatten()

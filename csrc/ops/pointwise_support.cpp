@@ -1,11 +1,14 @@
-// What element-wise operators share: promotion, result allocation, calling the kernels. Must not know derivatives.
+// What element-wise operators share: promotion, result allocation, calling the kernels. Must not
+// know derivatives.
 #include <bit>
 
 #include "ops/ops.h"
 
 namespace pycore {
 
-static DType combine(DType strong, DType weak) { return category(weak) > category(strong) ? promote(strong, weak) : strong; }
+static DType combine(DType strong, DType weak) {
+  return category(weak) > category(strong) ? promote(strong, weak) : strong;
+}
 
 DType result_type(const Operand& a, const Operand& b) {
   if (a.is_tensor() && b.is_tensor()) {
@@ -54,15 +57,15 @@ struct ArgHolder {
   ArgHolder(const ArgHolder&) = delete;
 };
 
-
 template <class Fn>
 Fn checked(Fn fn, const char* what, DType t) {
-  PC_CHECK_IMPLEMENTED(fn != nullptr, "\"", what, "\" not implemented for '", scalar_type_name(t), "'");
+  PC_CHECK_IMPLEMENTED(fn != nullptr, "\"", what, "\" not implemented for '", scalar_type_name(t),
+                       "'");
   return fn;
 }
 
-Tensor run_binary(kernels::BinaryFn fn, const Operand& a, const Operand& b, DType compute, DType kernel_out, DType result,
-                  const double* params) {
+Tensor run_binary(kernels::BinaryFn fn, const Operand& a, const Operand& b, DType compute,
+                  DType kernel_out, DType result, const double* params) {
   ArgHolder x(a, compute), y(b, compute);
   const PointwiseArg args[2] = {x.arg, y.arg};
   if (a.is_tensor() && b.is_tensor() && !(a.tensor().sizes() == b.tensor().sizes())) {
@@ -70,7 +73,10 @@ Tensor run_binary(kernels::BinaryFn fn, const Operand& a, const Operand& b, DTyp
     run_pointwise(binary_kernel(fn, compute, kernel_out, params), out, args);
     return out;
   }
-  Tensor out = empty_result(a.is_tensor() ? IntSpan(a.tensor().sizes()) : b.is_tensor() ? IntSpan(b.tensor().sizes()) : IntSpan(), result);
+  Tensor out = empty_result(a.is_tensor()   ? IntSpan(a.tensor().sizes())
+                            : b.is_tensor() ? IntSpan(b.tensor().sizes())
+                                            : IntSpan(),
+                            result);
   run_pointwise(binary_kernel(fn, compute, kernel_out, params), out, args);
   return out;
 }
@@ -79,7 +85,8 @@ Tensor run_binary(kernels::BinaryFn fn, const Operand& a, const Operand& b, DTyp
 
 Tensor unary_pointwise(kernels::Unary f, const Tensor& a, DType result, const double* params) {
   DType compute = compute_dtype(result);
-  auto fn = checked(kernels_now().unary->fn[static_cast<int>(f)][static_cast<int>(compute)], "unary operator", result);
+  auto fn = checked(kernels_now().unary->fn[static_cast<int>(f)][static_cast<int>(compute)],
+                    "unary operator", result);
   Tensor out = empty_result(a.sizes(), result);
   PointwiseArg arg(a);
   run_pointwise(unary_kernel(fn, compute, compute, params), out, &arg);
@@ -88,28 +95,34 @@ Tensor unary_pointwise(kernels::Unary f, const Tensor& a, DType result, const do
 
 Tensor predicate_pointwise(kernels::Predicate f, const Tensor& a) {
   DType compute = compute_dtype(a.dtype());
-  auto fn = checked(kernels_now().unary->predicate[static_cast<int>(f)][static_cast<int>(compute)], "predicate", a.dtype());
+  auto fn = checked(kernels_now().unary->predicate[static_cast<int>(f)][static_cast<int>(compute)],
+                    "predicate", a.dtype());
   Tensor out = empty_result(a.sizes(), DType::bool_);
   PointwiseArg arg(a);
   run_pointwise(unary_kernel(fn, compute, DType::bool_), out, &arg);
   return out;
 }
 
-Tensor binary_pointwise(kernels::Binary f, const Operand& a, const Operand& b, DType result, const double* params) {
+Tensor binary_pointwise(kernels::Binary f, const Operand& a, const Operand& b, DType result,
+                        const double* params) {
   DType compute = compute_dtype(result);
-  auto fn = checked(kernels_now().binary->fn[static_cast<int>(f)][static_cast<int>(compute)], "binary operator", result);
+  auto fn = checked(kernels_now().binary->fn[static_cast<int>(f)][static_cast<int>(compute)],
+                    "binary operator", result);
   return run_binary(fn, a, b, compute, compute, result, params);
 }
 
 Tensor compare_pointwise(kernels::Compare f, const Operand& a, const Operand& b) {
   DType common = result_type(a, b), compute = compute_dtype(common);
-  auto fn = checked(kernels_now().binary->compare[static_cast<int>(f)][static_cast<int>(compute)], "comparison", common);
+  auto fn = checked(kernels_now().binary->compare[static_cast<int>(f)][static_cast<int>(compute)],
+                    "comparison", common);
   return run_binary(fn, a, b, compute, DType::bool_, DType::bool_, nullptr);
 }
 
-Tensor gradient_pointwise(kernels::Gradient f, const Tensor& dy, const Tensor& v, const double* params) {
+Tensor gradient_pointwise(kernels::Gradient f, const Tensor& dy, const Tensor& v,
+                          const double* params) {
   DType compute = compute_dtype(v.dtype());
-  auto fn = checked(kernels_now().gradient->fn[static_cast<int>(f)][static_cast<int>(compute)], "gradient", v.dtype());
+  auto fn = checked(kernels_now().gradient->fn[static_cast<int>(f)][static_cast<int>(compute)],
+                    "gradient", v.dtype());
   return run_binary(fn, dy, v, compute, compute, v.dtype(), params);
 }
 

@@ -1,5 +1,5 @@
-// Operators that make random tensors: rand, randn, randint, randperm, normal, bernoulli, multinomial, poisson, dropout.
-// Must not know Python.
+// Operators that make random tensors: rand, randn, randint, randperm, normal, bernoulli,
+// multinomial, poisson, dropout. Must not know Python.
 #include "ops/random.h"
 
 #include <algorithm>
@@ -11,11 +11,11 @@
 namespace pycore {
 namespace {
 
-#define PC_RANDOM_ARGS                                                                                         \
-  "*, Generator? generator=None, dtype? dtype=None, layout layout=None, device? device=None, "                 \
+#define PC_RANDOM_ARGS                                                                         \
+  "*, Generator? generator=None, dtype? dtype=None, layout layout=None, device? device=None, " \
   "bool pin_memory=False, bool requires_grad=False"
-#define PC_RANDOM_LIKE_ARGS                                                                                    \
-  "*, Generator? generator=None, dtype? dtype=None, layout layout=None, device? device=None, "                 \
+#define PC_RANDOM_LIKE_ARGS                                                                    \
+  "*, Generator? generator=None, dtype? dtype=None, layout layout=None, device? device=None, " \
   "bool pin_memory=False, bool requires_grad=False, memory_format memory_format=None"
 
 using Dtype = std::optional<DType>;
@@ -27,7 +27,8 @@ Tensor finish(Tensor t, bool requires_grad) {
   return t;
 }
 
-// --- rand, randn, randint ------------------------------------------------------------------------------------------
+// --- rand, randn, randint
+// ------------------------------------------------------------------------------------------
 
 Tensor rand(IntSpan size, Generator* g, Dtype dtype, Ignored, Ignored, bool, bool grad) {
   return finish(uniform_(empty(size, dtype.value_or(default_dtype())), 0, 1, g), grad);
@@ -49,60 +50,71 @@ Numbers from the standard normal distribution (Box and Muller, 1958).
 >>> pycore.randn(3)
 tensor([ 1.5410, -0.2934, -2.1788])
 )");
-Tensor rand_like(const Tensor& t, Generator* g, Dtype dtype, Ignored, Ignored, bool, bool grad, Ignored) {
+Tensor rand_like(const Tensor& t, Generator* g, Dtype dtype, Ignored, Ignored, bool, bool grad,
+                 Ignored) {
   return finish(uniform_(empty_in_order_of(t, dtype.value_or(t.dtype())), 0, 1, g), grad);
 }
 PYCORE_OP("rand_like(Tensor input, " PC_RANDOM_LIKE_ARGS ") -> Tensor", rand_like, kFunction,
           "Numbers evenly distributed over [0, 1), in the shape and dtype of ``input``.");
-Tensor randn_like(const Tensor& t, Generator* g, Dtype dtype, Ignored, Ignored, bool, bool grad, Ignored) {
+Tensor randn_like(const Tensor& t, Generator* g, Dtype dtype, Ignored, Ignored, bool, bool grad,
+                  Ignored) {
   return finish(normal_(empty_in_order_of(t, dtype.value_or(t.dtype())), 0, 1, g), grad);
 }
 PYCORE_OP("randn_like(Tensor input, " PC_RANDOM_LIKE_ARGS ") -> Tensor", randn_like, kFunction,
           "Numbers from the standard normal distribution, in the shape and dtype of ``input``.");
 
-Tensor randint_low(int64_t low, int64_t high, IntSpan size, Generator* g, Dtype dtype, Ignored, Ignored, bool,
-                   bool grad) {
+Tensor randint_low(int64_t low, int64_t high, IntSpan size, Generator* g, Dtype dtype, Ignored,
+                   Ignored, bool, bool grad) {
   return finish(random_from_to_(empty(size, dtype.value_or(DType::int64)), low, high, g), grad);
 }
-Tensor randint(int64_t high, IntSpan size, Generator* g, Dtype dtype, Ignored a, Ignored b, bool c, bool grad) {
+Tensor randint(int64_t high, IntSpan size, Generator* g, Dtype dtype, Ignored a, Ignored b, bool c,
+               bool grad) {
   return randint_low(0, high, size, g, dtype, a, b, c, grad);
 }
-PYCORE_OP("randint(int high, int[] size, " PC_RANDOM_ARGS ") -> Tensor", randint, kFunction | kOut, R"(
+PYCORE_OP("randint(int high, int[] size, " PC_RANDOM_ARGS ") -> Tensor", randint, kFunction | kOut,
+          R"(
 Integers from ``low`` (0) up to but not including ``high``.
 
 >>> _ = pycore.manual_seed(0)
 >>> pycore.randint(10, (3,))
 tensor([4, 9, 3])
 )");
-PYCORE_OP("randint(int low, int high, int[] size, " PC_RANDOM_ARGS ") -> Tensor", randint_low, kFunction | kOut, "");
+PYCORE_OP("randint(int low, int high, int[] size, " PC_RANDOM_ARGS ") -> Tensor", randint_low,
+          kFunction | kOut, "");
 
-Tensor randint_like_low(const Tensor& t, int64_t low, int64_t high, Generator* g, Dtype dtype, Ignored, Ignored, bool,
-                        bool grad, Ignored) {
-  return finish(random_from_to_(empty_in_order_of(t, dtype.value_or(t.dtype())), low, high, g), grad);
+Tensor randint_like_low(const Tensor& t, int64_t low, int64_t high, Generator* g, Dtype dtype,
+                        Ignored, Ignored, bool, bool grad, Ignored) {
+  return finish(random_from_to_(empty_in_order_of(t, dtype.value_or(t.dtype())), low, high, g),
+                grad);
 }
-Tensor randint_like(const Tensor& t, int64_t high, Generator* g, Dtype dtype, Ignored a, Ignored b, bool c, bool grad,
-                    Ignored d) {
+Tensor randint_like(const Tensor& t, int64_t high, Generator* g, Dtype dtype, Ignored a, Ignored b,
+                    bool c, bool grad, Ignored d) {
   return randint_like_low(t, 0, high, g, dtype, a, b, c, grad, d);
 }
-PYCORE_OP("randint_like(Tensor input, int high, " PC_RANDOM_LIKE_ARGS ") -> Tensor", randint_like, kFunction,
-          "Integers from ``low`` (0) up to but not including ``high``, in the shape and dtype of ``input``.");
-PYCORE_OP("randint_like(Tensor input, int low, int high, " PC_RANDOM_LIKE_ARGS ") -> Tensor", randint_like_low,
-          kFunction, "");
+PYCORE_OP("randint_like(Tensor input, int high, " PC_RANDOM_LIKE_ARGS ") -> Tensor", randint_like,
+          kFunction,
+          "Integers from ``low`` (0) up to but not including ``high``, in the shape and dtype of "
+          "``input``.");
+PYCORE_OP("randint_like(Tensor input, int low, int high, " PC_RANDOM_LIKE_ARGS ") -> Tensor",
+          randint_like_low, kFunction, "");
 
 Tensor randperm(int64_t n, Generator* g, Dtype dtype, Ignored, Ignored, bool, bool grad) {
   const DType t = dtype.value_or(DType::int64);
   Tensor order = empty({{n}}, DType::int64);  // refuses negative sizes
   dispatch_all(t, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    PC_CHECK(n <= greatest_random<T>(), "value cannot be converted to type ", name(t), " without overflow: randperm(", n,
+    PC_CHECK(n <= greatest_random<T>(), "value cannot be converted to type ", name(t),
+             " without overflow: randperm(", n,
              ") needs numbers that the result's dtype does not have");
   });
   fill_permutation(generator_or_default(g), order.data<int64_t>(), n);
   return finish(to_dtype(order, t), grad);
 }
-PYCORE_OP("randperm(int n, *, Generator? generator=None, dtype? dtype=None, layout layout=None, device? device=None, "
-          "bool pin_memory=False, bool requires_grad=False) -> Tensor",
-          randperm, kFunction | kOut, R"(
+PYCORE_OP(
+    "randperm(int n, *, Generator? generator=None, dtype? dtype=None, layout layout=None, device? "
+    "device=None, "
+    "bool pin_memory=False, bool requires_grad=False) -> Tensor",
+    randperm, kFunction | kOut, R"(
 The numbers 0 to n - 1 in random order.
 
 >>> _ = pycore.manual_seed(0)
@@ -110,7 +122,8 @@ The numbers 0 to n - 1 in random order.
 tensor([0, 1, 3, 2])
 )");
 
-// --- normal ----------------------------------------------------------------------------------------------------------
+// --- normal
+// ----------------------------------------------------------------------------------------------------------
 
 void check_std(const Tensor& std) {
   const Tensor row = contiguous(to_dtype(detach(std), DType::float64));
@@ -118,8 +131,8 @@ void check_std(const Tensor& std) {
     PC_CHECK(row.data<double>()[i] >= 0, "normal expects all elements of std >= 0.0");
   }
 }
-Tensor normal_size(double mean, double std, IntSpan size, Generator* g, Dtype dtype, Ignored, Ignored, bool,
-                   bool grad) {
+Tensor normal_size(double mean, double std, IntSpan size, Generator* g, Dtype dtype, Ignored,
+                   Ignored, bool, bool grad) {
   return finish(normal_(empty(size, dtype.value_or(default_dtype())), mean, std, g), grad);
 }
 Tensor normal_mean(const Tensor& mean, double std, Generator* g) {
@@ -136,19 +149,23 @@ Tensor normal_both(const Tensor& mean, const Tensor& std, Generator* g) {
   Tensor out = normal_(empty(broadcast_shapes(mean.sizes(), std.sizes()), mean.dtype()), 0, 1, g);
   return add(mul(out, detach(std)), detach(mean));
 }
-PYCORE_OP("normal(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor", normal_both, kFunction | kOut, R"(
+PYCORE_OP("normal(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor", normal_both,
+          kFunction | kOut, R"(
 Normally distributed numbers; ``mean`` and ``std`` are tensors, or numbers together with a ``size``.
 
 >>> _ = pycore.manual_seed(0)
 >>> pycore.normal(10.0, 0.5, (2,))
 tensor([10.7705,  9.8533])
 )");
-PYCORE_OP("normal(Tensor mean, float std=1.0, *, Generator? generator=None) -> Tensor", normal_mean, kFunction | kOut,
-          "");
-PYCORE_OP("normal(float mean, Tensor std, *, Generator? generator=None) -> Tensor", normal_std, kFunction | kOut, "");
-PYCORE_OP("normal(float mean, float std, int[] size, " PC_RANDOM_ARGS ") -> Tensor", normal_size, kFunction | kOut, "");
+PYCORE_OP("normal(Tensor mean, float std=1.0, *, Generator? generator=None) -> Tensor", normal_mean,
+          kFunction | kOut, "");
+PYCORE_OP("normal(float mean, Tensor std, *, Generator? generator=None) -> Tensor", normal_std,
+          kFunction | kOut, "");
+PYCORE_OP("normal(float mean, float std, int[] size, " PC_RANDOM_ARGS ") -> Tensor", normal_size,
+          kFunction | kOut, "");
 
-// --- bernoulli, poisson, multinomial ----------------------------------------------------------------------------------
+// --- bernoulli, poisson, multinomial
+// ----------------------------------------------------------------------------------
 
 PC_ZERO_RULE(BernoulliBackward0);
 PC_ZERO_RULE(PoissonBackward0);
@@ -156,7 +173,8 @@ PC_ZERO_RULE(PoissonBackward0);
 const Op& op_named(std::string_view name, std::string_view second_type) {
   for (const Op* op : all_ops()) {
     if (op->name == name && op->params.size() > 1 &&
-        (second_type == "Tensor" ? op->params[1].type == ArgType::tensor : op->params[1].type == ArgType::operand)) {
+        (second_type == "Tensor" ? op->params[1].type == ArgType::tensor
+                                 : op->params[1].type == ArgType::operand)) {
       return *op;
     }
   }
@@ -182,14 +200,15 @@ Tensor bernoulli(const Tensor& input, Generator* g) {
 Tensor bernoulli_p(const Tensor& input, double p, Generator* g) {
   return bernoulli_(empty_in_order_of(input, input.dtype()), p, g);
 }
-PYCORE_OP("bernoulli(Tensor input, *, Generator? generator=None) -> Tensor", bernoulli, kFunction | kMethod | kOut, R"(
+PYCORE_OP("bernoulli(Tensor input, *, Generator? generator=None) -> Tensor", bernoulli,
+          kFunction | kMethod | kOut, R"(
 Ones with the probabilities in ``input`` (or all with probability ``p``), and zeros.
 
 >>> pycore.bernoulli(pycore.tensor([0.0, 1.0]))
 tensor([0., 1.])
 )");
-PYCORE_OP("bernoulli(Tensor input, float p, *, Generator? generator=None) -> Tensor", bernoulli_p, kFunction | kMethod,
-          "");
+PYCORE_OP("bernoulli(Tensor input, float p, *, Generator? generator=None) -> Tensor", bernoulli_p,
+          kFunction | kMethod, "");
 
 Tensor poisson(const Tensor& input, Generator* g) {
   const Tensor rates = contiguous(detach(input));
@@ -215,7 +234,8 @@ void check_weights(const Tensor& weights) {
   for (int64_t begin = 0; begin < row.numel(); begin += categories) {
     double sum = 0;
     for (int64_t i = begin; i < begin + categories; ++i) {
-      PC_CHECK(p[i] >= 0 && std::isfinite(p[i]), "probability tensor contains either `inf`, `nan` or element < 0");
+      PC_CHECK(p[i] >= 0 && std::isfinite(p[i]),
+               "probability tensor contains either `inf`, `nan` or element < 0");
       sum += p[i];
     }
     PC_CHECK(sum > 0, "invalid multinomial distribution (sum of probabilities <= 0)");
@@ -241,28 +261,32 @@ Tensor multinomial(const Tensor& input, int64_t num_samples, bool replacement, G
   dispatch_floating(weights, "multinomial", [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto sample = race ? sample_without_replacement<T> : sample_with_replacement<T>;
-    sample(generator_or_default(g), weights.data<T>(), weights.numel() / categories, categories, num_samples,
-           out.data<int64_t>());
+    sample(generator_or_default(g), weights.data<T>(), weights.numel() / categories, categories,
+           num_samples, out.data<int64_t>());
   });
   return out;
 }
-PYCORE_OP("multinomial(Tensor input, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor",
-          multinomial, kFunction | kMethod | kOut, R"(
+PYCORE_OP(
+    "multinomial(Tensor input, int num_samples, bool replacement=False, *, Generator? "
+    "generator=None) -> Tensor",
+    multinomial, kFunction | kMethod | kOut, R"(
 Indices chosen with the weights in each row of ``input``, with or without replacement.
 
 >>> pycore.multinomial(pycore.tensor([0.0, 3.0, 0.0]), 2, replacement=True)
 tensor([1, 1])
 )");
 
-// --- dropout ---------------------------------------------------------------------------------------------------------
+// --- dropout
+// ---------------------------------------------------------------------------------------------------------
 
 Tensor dropout_mask(const Tensor& input, double p) {
   Tensor mask = empty_in_order_of(input, input.dtype());
   dispatch_floating(mask, "bernoulli_scalar_cpu_", [&](auto tag) {
     using T = typename decltype(tag)::type;
     T keep;
-    scalar_bytes(Scalar(input.dtype() == DType::float64 ? 1 / (1 - p)
-                                                        : static_cast<double>(1.0f / static_cast<float>(1 - p))),
+    scalar_bytes(Scalar(input.dtype() == DType::float64
+                            ? 1 / (1 - p)
+                            : static_cast<double>(1.0f / static_cast<float>(1 - p))),
                  input.dtype(), &keep);
     fill_bernoulli(default_generator(), in_memory_order(mask).data<T>(), mask.numel(), 1 - p, keep);
   });
@@ -282,14 +306,17 @@ Tensor dropout(const Tensor& input, double p, bool training, bool inplace) {
   call_inplace(mul_op, args, result);
   return input;
 }
-PYCORE_OP("nn.dropout(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", dropout, kFunction,
+PYCORE_OP("nn.dropout(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor",
+          dropout, kFunction,
           R"(
 Zeroes each element with probability ``p`` and scales the others by 1 / (1 - p) (Srivastava et al., 2014).
 
 >>> pycore.nn.functional.dropout(pycore.ones(2), p=1.0)
 tensor([0., 0.])
 )");
-Tensor dropout_train(const Tensor& input, double p, bool train) { return dropout(input, p, train, false); }
+Tensor dropout_train(const Tensor& input, double p, bool train) {
+  return dropout(input, p, train, false);
+}
 PYCORE_OP("dropout(Tensor input, float p, bool train) -> Tensor", dropout_train, kFunction,
           "Dropout as a function of the top namespace; see ``nn.functional.dropout``.");
 

@@ -1,5 +1,5 @@
-// What the files of random operators share: the generator to use, and the order in which a tensor's elements receive
-// their numbers. Must not know a particular distribution or Python.
+// What the files of random operators share: the generator to use, and the order in which a tensor's
+// elements receive their numbers. Must not know a particular distribution or Python.
 #pragma once
 
 #include "core/rng.h"
@@ -9,14 +9,16 @@ namespace pycore {
 
 inline Generator& generator_or_default(Generator* g) { return g ? *g : default_generator(); }
 
-// The tensor with its dimensions sorted by stride, longest first. Numbers are dealt out in memory order, so that a
-// transposed tensor receives them as its untransposed self would.
+// The tensor with its dimensions sorted by stride, longest first. Numbers are dealt out in memory
+// order, so that a transposed tensor receives them as its untransposed self would.
 Tensor in_memory_order(const Tensor& t);
 
-// A fresh tensor of t's shape whose memory order is t's, if t fills its memory without gaps; else row-major.
+// A fresh tensor of t's shape whose memory order is t's, if t fills its memory without gaps; else
+// row-major.
 Tensor empty_in_order_of(const Tensor& t, DType dtype);
 
-// Lets fill(T* data, int64_t n) write n numbers and puts them into t in memory order. Copies only if t has gaps.
+// Lets fill(T* data, int64_t n) write n numbers and puts them into t in memory order. Copies only
+// if t has gaps.
 template <class T, class Fill>
 void fill_in_memory_order(const Tensor& t, const Fill& fill) {
   Tensor sorted = in_memory_order(t);
@@ -33,21 +35,28 @@ void fill_in_memory_order(const Tensor& t, const Fill& fill) {
 template <class F>
 void dispatch_floating(const Tensor& t, const char* op, F&& f) {
   switch (t.dtype()) {
-    case DType::float32: return f(TypeTag<float>{});
-    case DType::float64: return f(TypeTag<double>{});
-    case DType::float16: return f(TypeTag<Half>{});
-    case DType::bfloat16: return f(TypeTag<BFloat16>{});
+    case DType::float32:
+      return f(TypeTag<float>{});
+    case DType::float64:
+      return f(TypeTag<double>{});
+    case DType::float16:
+      return f(TypeTag<Half>{});
+    case DType::bfloat16:
+      return f(TypeTag<BFloat16>{});
     default:
-      fail(ErrorKind::not_implemented, '"', op, "\" not implemented for '", scalar_type_name(t.dtype()), "'");
+      fail(ErrorKind::not_implemented, '"', op, "\" not implemented for '",
+           scalar_type_name(t.dtype()), "'");
   }
 }
 
-// Overwrites `input` by write(), which touches data only; its old values cease to matter to the gradient.
+// Overwrites `input` by write(), which touches data only; its old values cease to matter to the
+// gradient.
 template <class Rule, class Write>
 Tensor overwrite(const Tensor& input, const Write& write) {
   check_inplace(input);
   PC_CHECK(!has_overlap(input),
-           "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+           "unsupported operation: more than one element of the written-to tensor refers to a "
+           "single memory location. "
            "Please clone() the tensor before performing the operation.");
   Ref<Node> node;
   if (recording(input)) {
@@ -62,17 +71,18 @@ Tensor overwrite(const Tensor& input, const Write& write) {
 }
 
 // The derivative of numbers that do not depend on what they overwrite.
-#define PC_ZERO_RULE(Name)                                                  \
-  struct Name {                                                             \
-    static constexpr const char* name = #Name;                              \
-    static constexpr bool saves = false;                                    \
-    void operator()(Backward& b) { b.set(0, zeros_like(b.grad())); }        \
+#define PC_ZERO_RULE(Name)                                           \
+  struct Name {                                                      \
+    static constexpr const char* name = #Name;                       \
+    static constexpr bool saves = false;                             \
+    void operator()(Backward& b) { b.set(0, zeros_like(b.grad())); } \
   }
 
 // In-place distributions that other random operators use.
 Tensor uniform_(const Tensor& input, double from, double to, Generator* generator);
 Tensor normal_(const Tensor& input, double mean, double std, Generator* generator);
 Tensor bernoulli_(const Tensor& input, double p, Generator* generator);
-Tensor random_from_to_(const Tensor& input, int64_t from, std::optional<int64_t> to, Generator* generator);
+Tensor random_from_to_(const Tensor& input, int64_t from, std::optional<int64_t> to,
+                       Generator* generator);
 
 }  // namespace pycore

@@ -1,5 +1,5 @@
-// What complex numbers would make interesting and real ones make short: real, conj, adjoint, angle ... and positive.
-// Must not know kernels or Python.
+// What complex numbers would make interesting and real ones make short: real, conj, adjoint, angle
+// ... and positive. Must not know kernels or Python.
 #include <numbers>
 
 #include "ops/ops.h"
@@ -34,8 +34,10 @@ The complex conjugate: the tensor itself.
 tensor([1., 2.])
 )");
 PYCORE_OP("conj_physical(Tensor input) -> Tensor", itself, kBoth, "Alias of :func:`conj`.");
-PYCORE_OP("resolve_conj(Tensor input) -> Tensor", itself, kBoth, "The tensor itself: nothing is conjugated lazily.");
-PYCORE_OP("resolve_neg(Tensor input) -> Tensor", itself, kBoth, "The tensor itself: nothing is negated lazily.");
+PYCORE_OP("resolve_conj(Tensor input) -> Tensor", itself, kBoth,
+          "The tensor itself: nothing is conjugated lazily.");
+PYCORE_OP("resolve_neg(Tensor input) -> Tensor", itself, kBoth,
+          "The tensor itself: nothing is negated lazily.");
 
 Tensor isreal(const Tensor& x) { return full(x.sizes(), true, DType::bool_); }
 PYCORE_OP("isreal(Tensor input) -> Tensor", isreal, kBoth, R"(
@@ -46,7 +48,8 @@ tensor([True, True])
 )");
 
 Tensor adjoint(const Tensor& x) {
-  PC_CHECK(x.dim() >= 2 || x.dim() == 0, "tensor.adjoint() is only supported on matrices or batches of matrices. Got ", x.dim(),
+  PC_CHECK(x.dim() >= 2 || x.dim() == 0,
+           "tensor.adjoint() is only supported on matrices or batches of matrices. Got ", x.dim(),
            "-D tensor.");
   return x.dim() == 0 ? x : transpose(x, -2, -1);
 }

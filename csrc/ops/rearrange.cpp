@@ -1,5 +1,5 @@
-// The same elements in another order or number: repeat, tile, repeat_interleave, flip, roll, rot90, narrow_copy.
-// Must not know kernels or Python.
+// The same elements in another order or number: repeat, tile, repeat_interleave, flip, roll, rot90,
+// narrow_copy. Must not know kernels or Python.
 #include <algorithm>
 #include <cstdlib>
 
@@ -17,7 +17,8 @@ Tensor peek(const Tensor& t, IntSpan sizes, IntSpan strides, int64_t offset) {
 
 }  // namespace
 
-// --- repeat, tile ----------------------------------------------------------------------------------------------------
+// --- repeat, tile
+// ----------------------------------------------------------------------------------------------------
 
 namespace {
 // Shape (r0, s0, r1, s1, ...) in which repetitions and elements are dimensions of their own.
@@ -50,7 +51,9 @@ struct RepeatBackward0 {
 
 Tensor repeat(const Tensor& x, IntSpan repeats) {
   auto n = static_cast<int64_t>(repeats.size());
-  PC_CHECK(n >= x.dim(), "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor; got ",
+  PC_CHECK(n >= x.dim(),
+           "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
+           "tensor; got ",
            Dims(repeats), " for shape ", x.sizes());
   PC_CHECK(2 * n <= 64, "repeat: at most 32 dimensions are supported, got ", n);
   int64_t lead = n - x.dim();
@@ -92,7 +95,8 @@ As ``input.repeat(dims)``, with ones put before ``dims`` where there are fewer t
 tensor([[1, 2, 1, 2]])
 )");
 
-// --- repeat_interleave -------------------------------------------------------------------------------------------------
+// --- repeat_interleave
+// -------------------------------------------------------------------------------------------------
 
 namespace {
 // out's rows along dim are x's rows, row i `counts[i]` times.
@@ -147,36 +151,43 @@ Tensor sum_runs(const Tensor& g, const Tensor& counts, int64_t dim) {
 Tensor repeat_interleave_counts(const Tensor& x, const Tensor& repeats, std::optional<int64_t> dim,
                                 std::optional<int64_t> output_size) {
   PC_CHECK_IMPLEMENTED(repeats.dtype() == DType::int64 || repeats.dtype() == DType::int32,
-                       "\"repeat_interleave_cpu\" not implemented for '", scalar_type_name(repeats.dtype()), "'");
+                       "\"repeat_interleave_cpu\" not implemented for '",
+                       scalar_type_name(repeats.dtype()), "'");
   PC_CHECK(repeats.dim() <= 1, "repeats must be 0-dim or 1-dim tensor");
   Tensor input = dim ? x : reshape(x, {{-1}});
   if (input.dim() == 0) input = reshape(input, {{1}});
   int64_t d = wrap_dim(dim.value_or(0), input.dim()), n = input.sizes()[d];
   Tensor counts = to_dtype(detach(repeats), DType::int64);
   if (repeats.dim() == 0 || repeats.numel() == 1) counts = expand(reshape(counts, {{1}}), {{n}});
-  PC_CHECK(counts.numel() == n, "repeats must have the same size as input along dim, but got repeats.size(0) = ", counts.numel(),
-           " and input.size(", d, ") = ", n);
+  PC_CHECK(counts.numel() == n,
+           "repeats must have the same size as input along dim, but got repeats.size(0) = ",
+           counts.numel(), " and input.size(", d, ") = ", n);
   // A copy of our own: the node keeps it.
   counts = clone_data(counts);
   int64_t total = 0;
   for (int64_t i = 0; i < n; ++i) {
     int64_t c = counts.data<int64_t>()[i];
     PC_CHECK(c >= 0, "repeats can not be negative");
-    PC_CHECK(!__builtin_add_overflow(total, c, &total), "Storage size calculation overflowed with repeats");
+    PC_CHECK(!__builtin_add_overflow(total, c, &total),
+             "Storage size calculation overflowed with repeats");
   }
-  PC_CHECK(!output_size || *output_size == total, "allocated size does not match required size: got output_size=", output_size.value_or(0),
+  PC_CHECK(!output_size || *output_size == total,
+           "allocated size does not match required size: got output_size=", output_size.value_or(0),
            ", expected ", total);
   return repeat_rows(input, counts, d, total);
 }
 
-Tensor repeat_interleave_each(const Tensor& x, int64_t repeats, std::optional<int64_t> dim, std::optional<int64_t> output_size) {
+Tensor repeat_interleave_each(const Tensor& x, int64_t repeats, std::optional<int64_t> dim,
+                              std::optional<int64_t> output_size) {
   PC_CHECK(repeats >= 0, "Repeats must be non-negative");
   Tensor input = dim ? x : reshape(x, {{-1}});
   if (input.dim() == 0) input = reshape(input, {{1}});
   int64_t d = wrap_dim(dim.value_or(0), input.dim());
   Dims sizes = input.sizes(), merged = input.sizes();
-  PC_CHECK(!__builtin_mul_overflow(merged[d], repeats, &merged[d]), "Storage size calculation overflowed with repeats=", repeats);
-  PC_CHECK(!output_size || *output_size == merged[d], "repeat_interleave: Invalid output_size, expected ", merged[d], " but got ",
+  PC_CHECK(!__builtin_mul_overflow(merged[d], repeats, &merged[d]),
+           "Storage size calculation overflowed with repeats=", repeats);
+  PC_CHECK(!output_size || *output_size == merged[d],
+           "repeat_interleave: Invalid output_size, expected ", merged[d], " but got ",
            output_size.value_or(0));
   sizes.insert(d + 1, repeats);
   return view(clone(expand(unsqueeze(input, d + 1), sizes)), merged);
@@ -190,8 +201,10 @@ Tensor repeat_interleave_positions(const Tensor& repeats, std::optional<int64_t>
 }
 }  // namespace
 
-PYCORE_OP("repeat_interleave(Tensor input, int repeats, int? dim=None, *, int? output_size=None) -> Tensor", repeat_interleave_each,
-          kBoth, R"(
+PYCORE_OP(
+    "repeat_interleave(Tensor input, int repeats, int? dim=None, *, int? output_size=None) -> "
+    "Tensor",
+    repeat_interleave_each, kBoth, R"(
 Repeats elements (or slices along ``dim``), each ``repeats`` times in a row; a tensor of ``repeats`` gives a number for each.
 
 >>> pycore.tensor([1, 2]).repeat_interleave(2)
@@ -199,11 +212,15 @@ tensor([1, 1, 2, 2])
 >>> pycore.repeat_interleave(pycore.tensor([1, 2]), pycore.tensor([1, 3]))
 tensor([1, 2, 2, 2])
 )");
-PYCORE_OP("repeat_interleave(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor",
-          repeat_interleave_counts, kBoth, "");
-PYCORE_OP("repeat_interleave(Tensor repeats, *, int? output_size=None) -> Tensor", repeat_interleave_positions, kFunction, "");
+PYCORE_OP(
+    "repeat_interleave(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None) -> "
+    "Tensor",
+    repeat_interleave_counts, kBoth, "");
+PYCORE_OP("repeat_interleave(Tensor repeats, *, int? output_size=None) -> Tensor",
+          repeat_interleave_positions, kFunction, "");
 
-// --- flip ------------------------------------------------------------------------------------------------------------
+// --- flip
+// ------------------------------------------------------------------------------------------------------------
 
 namespace {
 struct FlipBackward0 {
@@ -259,7 +276,8 @@ PYCORE_OP("flipud(Tensor input) -> Tensor", flipud, kBoth, R"(
 tensor([2, 1])
 )");
 
-// --- roll ------------------------------------------------------------------------------------------------------------
+// --- roll
+// ------------------------------------------------------------------------------------------------------------
 
 namespace {
 struct RollBackward0 {
@@ -287,8 +305,8 @@ Tensor roll_data(const Tensor& x, int64_t shift, int64_t dim) {
 
 Tensor roll(const Tensor& x, IntSpan shifts, IntSpan dims) {
   PC_CHECK(!shifts.empty(), "`shifts` required");
-  PC_CHECK(dims.size() == shifts.size() || (dims.empty() && shifts.size() == 1), "shifts and dimensions must align. shifts: ",
-           shifts.size(), ", dims:", dims.size());
+  PC_CHECK(dims.size() == shifts.size() || (dims.empty() && shifts.size() == 1),
+           "shifts and dimensions must align. shifts: ", shifts.size(), ", dims:", dims.size());
   Tensor out;
   {
     GradGuard off(false);
@@ -314,7 +332,8 @@ Shifts elements along dimensions; what leaves at one end comes in at the other. 
 tensor([3, 4, 0, 1, 2])
 )");
 
-// --- rot90 -----------------------------------------------------------------------------------------------------------
+// --- rot90
+// -----------------------------------------------------------------------------------------------------------
 
 static Tensor rot90(const Tensor& x, int64_t k, IntSpan dims);
 namespace {
@@ -331,7 +350,8 @@ static Tensor rot90(const Tensor& x, int64_t k, IntSpan dims) {
   PC_CHECK(dims.size() == 2, "expected total rotation dims == 2, but got dims = ", dims.size());
   PC_CHECK(x.dim() >= 2, "expected total dims >= 2, but got total dims = ", x.dim());
   PC_CHECK(dims[0] != dims[1] && std::abs(dims[0] - dims[1]) != x.dim(),
-           "expected rotation dims to be different, but got dim0 = ", dims[0], " and dim1 = ", dims[1]);
+           "expected rotation dims to be different, but got dim0 = ", dims[0],
+           " and dim1 = ", dims[1]);
   int64_t a = wrap_dim(dims[0], x.dim()), b = wrap_dim(dims[1], x.dim());
   Tensor out;
   {
@@ -356,7 +376,8 @@ tensor([[2, 4],
 static Tensor narrow_copy(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
   return clone(narrow(x, dim, start, length));
 }
-PYCORE_OP("narrow_copy(Tensor input, int dim, int start, int length) -> Tensor", narrow_copy, kBoth | kOut, R"(
+PYCORE_OP("narrow_copy(Tensor input, int dim, int start, int length) -> Tensor", narrow_copy,
+          kBoth | kOut, R"(
 :func:`narrow` with memory of its own.
 
 >>> pycore.arange(5).narrow_copy(0, 1, 3)

@@ -6,7 +6,8 @@ namespace pycore {
 using kernels::Reduce;
 constexpr uint32_t kReduction = kFunction | kMethod | kOut;
 
-// --- sum -----------------------------------------------------------------------------------------------------------
+// --- sum
+// -----------------------------------------------------------------------------------------------------------
 
 namespace {
 // The gradient of a sum, repeated along the summed dimensions.
@@ -23,10 +24,12 @@ struct SumBackward1 : SumBackward {
   static constexpr bool saves = false;
 };
 
-Tensor sum_masked(const Tensor& t, const SmallVec<bool, 6>& mask, bool keepdim, std::optional<DType> dtype, bool all) {
+Tensor sum_masked(const Tensor& t, const SmallVec<bool, 6>& mask, bool keepdim,
+                  std::optional<DType> dtype, bool all) {
   DType result = dtype.value_or(is_floating(t.dtype()) ? t.dtype() : DType::int64);
   Tensor x = dtype && is_floating(*dtype) ? to_dtype(t, *dtype) : t;
-  Tensor out = run_reduce(Reduce::sum, x, mask, keepdim, is_floating(x.dtype()) ? x.dtype() : DType::int64);
+  Tensor out =
+      run_reduce(Reduce::sum, x, mask, keepdim, is_floating(x.dtype()) ? x.dtype() : DType::int64);
   if (recording(x)) {
     if (all)
       record(out, SumBackward0{{Reduced(x, mask, keepdim)}}, x);
@@ -37,11 +40,15 @@ Tensor sum_masked(const Tensor& t, const SmallVec<bool, 6>& mask, bool keepdim, 
 }
 }  // namespace
 
-Tensor sum_all(const Tensor& t) { return sum_masked(t, reduced_dims(t, {}), false, std::nullopt, true); }
+Tensor sum_all(const Tensor& t) {
+  return sum_masked(t, reduced_dims(t, {}), false, std::nullopt, true);
+}
 Tensor sum_dims(const Tensor& t, IntSpan dims, bool keepdim) {
   return sum_masked(t, reduced_dims(t, dims), keepdim, std::nullopt, false);
 }
-static Tensor sum_op(const Tensor& t, std::optional<DType> dtype) { return sum_masked(t, reduced_dims(t, {}), false, dtype, true); }
+static Tensor sum_op(const Tensor& t, std::optional<DType> dtype) {
+  return sum_masked(t, reduced_dims(t, {}), false, dtype, true);
+}
 PYCORE_OP("sum(Tensor input, *, dtype? dtype=None) -> Tensor", sum_op, kReduction, R"(
 The sum of all elements, or along dimensions. Integers and bool sum to int64. Floats are summed pairwise.
 
@@ -50,22 +57,26 @@ tensor(10.)
 >>> pycore.tensor([[1., 2.], [3., 4.]]).sum(dim=0)
 tensor([4., 6.])
 )");
-static Tensor sum_dim_op(const Tensor& t, std::optional<IntSpan> dim, bool keepdim, std::optional<DType> dtype) {
+static Tensor sum_dim_op(const Tensor& t, std::optional<IntSpan> dim, bool keepdim,
+                         std::optional<DType> dtype) {
   return sum_masked(t, reduced_dims(t, dim.value_or(IntSpan())), keepdim, dtype, false);
 }
-PYCORE_OP("sum(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", sum_dim_op, kReduction, "");
+PYCORE_OP("sum(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+          sum_dim_op, kReduction, "");
 
 Tensor sum_to(const Tensor& t, IntSpan shape) {
   if (same(t.sizes(), shape)) return t;
   Dims dims;
   int64_t lead = t.dim() - static_cast<int64_t>(shape.size());
   for (int64_t i = 0; i < t.dim(); ++i)
-    if (i < lead || (shape[static_cast<size_t>(i - lead)] == 1 && t.sizes()[i] != 1)) dims.push_back(i);
+    if (i < lead || (shape[static_cast<size_t>(i - lead)] == 1 && t.sizes()[i] != 1))
+      dims.push_back(i);
   Tensor out = dims.empty() ? t : sum_dims(t, dims, true);
   return lead > 0 ? reshape(out, shape) : out;
 }
 
-// --- mean ----------------------------------------------------------------------------------------------------------
+// --- mean
+// ----------------------------------------------------------------------------------------------------------
 
 namespace {
 struct MeanBackward {
@@ -124,7 +135,8 @@ static Tensor mean_dim_op(const Tensor& x, std::optional<IntSpan> dim, bool keep
 PYCORE_OP("mean(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
           mean_dim_op, kReduction, "");
 
-// --- sums that skip NaN ----------------------------------------------------------------------------------------------
+// --- sums that skip NaN
+// ----------------------------------------------------------------------------------------------
 
 namespace {
 struct NansumBackward0 {
@@ -140,8 +152,7 @@ Tensor nansum_masked(const Tensor& input, DimMask mask, bool keepdim, std::optio
   const Tensor x = dtype ? to_dtype(input, *dtype) : input;
   if (!x.is_floating()) return sum_masked(x, mask, keepdim, dtype, false);
   Tensor out = run_reduce(Reduce::nansum, x, mask, keepdim, x.dtype());
-  if (recording(x))
-    record(out, NansumBackward0{Saved(x), Reduced(x, std::move(mask), keepdim)}, x);
+  if (recording(x)) record(out, NansumBackward0{Saved(x), Reduced(x, std::move(mask), keepdim)}, x);
   return out;
 }
 }  // namespace
@@ -149,9 +160,10 @@ static Tensor nansum(const Tensor& x, std::optional<IntSpan> dim, bool keepdim,
                      std::optional<DType> dtype) {
   return nansum_masked(x, reduced_dims(x, dim.value_or(IntSpan())), keepdim, dtype);
 }
-PYCORE_OP("nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> "
-          "Tensor",
-          nansum, kReduction, R"(
+PYCORE_OP(
+    "nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> "
+    "Tensor",
+    nansum, kReduction, R"(
 The sum of all elements that are not NaN.
 
 >>> pycore.tensor([1., float('nan'), 2.]).nansum()
@@ -166,23 +178,25 @@ static Tensor nanmean(const Tensor& x, std::optional<IntSpan> dim, bool keepdim,
   const Tensor count = sum_dims(to_dtype(eq(v, v), x.dtype()), dim.value_or(IntSpan()), keepdim);
   return div(nansum(x, dim, keepdim, dtype), count);
 }
-PYCORE_OP("nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> "
-          "Tensor",
-          nanmean, kReduction, R"(
+PYCORE_OP(
+    "nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> "
+    "Tensor",
+    nanmean, kReduction, R"(
 The mean of all elements that are not NaN.
 
 >>> pycore.tensor([1., float('nan'), 2.]).nanmean()
 tensor(1.5000)
 )");
 
-// --- products ----------------------------------------------------------------------------------------------------------
+// --- products
+// ----------------------------------------------------------------------------------------------------------
 
 namespace {
 Tensor prod_masked(const Tensor& input, DimMask mask, bool keepdim, std::optional<DType> dtype,
                    bool all);
 
-// The product of all others, for every element along the last dimension of x: an (n, n) product with ones on the
-// diagonal. Only where zeros forbid to divide.
+// The product of all others, for every element along the last dimension of x: an (n, n) product
+// with ones on the diagonal. Only where zeros forbid to divide.
 Tensor products_without(const Tensor& x) {
   const int64_t n = x.sizes().back();
   Dims shape = x.sizes();
@@ -251,7 +265,8 @@ static Tensor prod_dim_op(const Tensor& x, int64_t dim, bool keepdim, std::optio
 PYCORE_OP("prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
           prod_dim_op, kReduction, "");
 
-// --- truth and counts ----------------------------------------------------------------------------------------------------
+// --- truth and counts
+// ----------------------------------------------------------------------------------------------------
 
 static Tensor truth(Reduce f, const Tensor& x, const DimMask& mask, bool keepdim) {
   Tensor out = run_reduce(f, x, mask, keepdim, DType::bool_);

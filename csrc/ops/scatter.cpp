@@ -16,33 +16,42 @@ int64_t size_along(const Tensor& t, int64_t dim) { return t.dim() == 0 ? 1 : t.s
 
 void check_index(const Tensor& self, int64_t dim, const Tensor& index, const Tensor* src) {
   if (index.numel() == 0) return;
-  PC_CHECK(rank(index) == rank(self), "Index tensor must have the same number of dimensions as self tensor; scatter: got index ",
-           index.sizes(), " and self ", self.sizes());
-  PC_CHECK(!src || rank(index) == rank(*src), "Index tensor must have the same number of dimensions as src tensor; scatter: got index ",
-           index.sizes(), " and src ", src ? src->sizes() : Dims());
+  PC_CHECK(
+      rank(index) == rank(self),
+      "Index tensor must have the same number of dimensions as self tensor; scatter: got index ",
+      index.sizes(), " and self ", self.sizes());
+  PC_CHECK(
+      !src || rank(index) == rank(*src),
+      "Index tensor must have the same number of dimensions as src tensor; scatter: got index ",
+      index.sizes(), " and src ", src ? src->sizes() : Dims());
   for (int64_t d = 0; d < rank(self); ++d) {
     int64_t n = size_along(index, d);
     bool fits = (d == dim || n <= size_along(self, d)) && (!src || n <= size_along(*src, d));
     if (fits) continue;
     if (src)
-      fail(ErrorKind::runtime, "Expected index ", index.sizes(), " to be no larger than self ", self.sizes(), " apart from dimension ",
-           dim, " and to be no larger size than src ", src->sizes());
-    fail(ErrorKind::runtime, "Expected index ", index.sizes(), " to be no larger than self ", self.sizes(), " apart from dimension ", dim);
+      fail(ErrorKind::runtime, "Expected index ", index.sizes(), " to be no larger than self ",
+           self.sizes(), " apart from dimension ", dim, " and to be no larger size than src ",
+           src->sizes());
+    fail(ErrorKind::runtime, "Expected index ", index.sizes(), " to be no larger than self ",
+         self.sizes(), " apart from dimension ", dim);
   }
 }
 
 // The part of src that index covers, as a differentiable view.
 Tensor covered(const Tensor& src, const Tensor& index) {
   Tensor t = src;
-  if (index.numel() == 0 && rank(src) != rank(index)) return reshape(slice(reshape(src, {{-1}}), 0, 0, 0), index.sizes());
+  if (index.numel() == 0 && rank(src) != rank(index))
+    return reshape(slice(reshape(src, {{-1}}), 0, 0, 0), index.sizes());
   for (int64_t d = 0; d < src.dim(); ++d)
     if (index.dim() > 0 && t.sizes()[d] > index.sizes()[d]) t = slice(t, d, 0, index.sizes()[d]);
   return t.sizes() == index.sizes() ? t : reshape(t, index.sizes());
 }
 
-// target[..., index, ...] = store(old, src): along a line in order, so that repeated indices have a defined result.
+// target[..., index, ...] = store(old, src): along a line in order, so that repeated indices have a
+// defined result.
 template <class T, class Store>
-void scatter_lines(const Tensor& target, int64_t dim, const Tensor& index, const T* src, bool single, const Store& store) {
+void scatter_lines(const Tensor& target, int64_t dim, const Tensor& index, const T* src,
+                   bool single, const Store& store) {
   if (index.numel() == 0) return;
   Lines lines = lines_of(target, index.sizes(), dim);
   const auto* p = index.data<int64_t>();
@@ -65,7 +74,8 @@ void scatter_lines(const Tensor& target, int64_t dim, const Tensor& index, const
 
 enum class Mode : uint8_t { assign, sum, prod, amax, amin };
 
-void scatter_data(const Tensor& target, int64_t dim, const Tensor& index, const Tensor& src, Mode mode) {
+void scatter_data(const Tensor& target, int64_t dim, const Tensor& index, const Tensor& src,
+                  Mode mode) {
   bool single = src.dim() == 0 && index.dim() > 0;
   Tensor s = contiguous(detach(src));
   if (mode == Mode::assign) {
@@ -77,25 +87,35 @@ void scatter_data(const Tensor& target, int64_t dim, const Tensor& index, const 
   }
   dispatch_all(target.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    auto run = [&](const auto& store) { scatter_lines(target, dim, index, s.data<T>(), single, store); };
+    auto run = [&](const auto& store) {
+      scatter_lines(target, dim, index, s.data<T>(), single, store);
+    };
     switch (mode) {
-      case Mode::sum: return run([](T& x, T v) { x = sum_of(x, v); });
-      case Mode::prod: return run([](T& x, T v) { x = product_of(x, v); });
-      case Mode::amax: return run([](T& x, T v) { x = is_nan(x) || (!is_nan(v) && !(widen(x) < widen(v))) ? x : v; });
-      default: return run([](T& x, T v) { x = is_nan(x) || (!is_nan(v) && !(widen(v) < widen(x))) ? x : v; });
+      case Mode::sum:
+        return run([](T& x, T v) { x = sum_of(x, v); });
+      case Mode::prod:
+        return run([](T& x, T v) { x = product_of(x, v); });
+      case Mode::amax:
+        return run(
+            [](T& x, T v) { x = is_nan(x) || (!is_nan(v) && !(widen(x) < widen(v))) ? x : v; });
+      default:
+        return run(
+            [](T& x, T v) { x = is_nan(x) || (!is_nan(v) && !(widen(v) < widen(x))) ? x : v; });
     }
   });
 }
 
 // The dense int64 index, checked against self (and src).
 Tensor checked_index(const Tensor& self, int64_t dim, const Tensor& index, const Tensor* src) {
-  PC_CHECK(!src || self.dtype() == src->dtype(), "scatter(): Expected self.dtype to be equal to src.dtype, got ", self.dtype(), " and ",
+  PC_CHECK(!src || self.dtype() == src->dtype(),
+           "scatter(): Expected self.dtype to be equal to src.dtype, got ", self.dtype(), " and ",
            src->dtype());
   check_index(self, dim, index, src);
   return line_index("scatter", index, size_along(self, dim), dim);
 }
 
-// --- scatter -----------------------------------------------------------------------------------------------------------
+// --- scatter
+// -----------------------------------------------------------------------------------------------------------
 
 struct ScatterBackward0 {
   static constexpr const char* name = "ScatterBackward0";
@@ -111,7 +131,9 @@ struct ScatterBackward1 {
   static constexpr const char* name = "ScatterBackward1";
   int64_t dim;
   Saved index;
-  void operator()(Backward& b) { b.set(0, scatter(b.grad(), dim, b.get(index), zeros({}, b.grad().dtype()))); }
+  void operator()(Backward& b) {
+    b.set(0, scatter(b.grad(), dim, b.get(index), zeros({}, b.grad().dtype())));
+  }
 };
 struct ScatterAddBackward0 {
   static constexpr const char* name = "ScatterAddBackward0";
@@ -124,15 +146,18 @@ struct ScatterAddBackward0 {
 };
 
 template <class Rule>
-Tensor scatter_src(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, Mode mode, Form form) {
+Tensor scatter_src(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src,
+                   Mode mode, Form form) {
   dim = wrap_dim(dim, self.dim());
   Tensor dense = checked_index(self, dim, index, &src);
   Tensor part = covered(src, index);
   return write_part(
       self, form, [&] { return Rule{dim, Saved(index)}; },
-      [&](const Tensor& target) { scatter_data(target, dim, dense, unshared(part, target), mode); }, part);
+      [&](const Tensor& target) { scatter_data(target, dim, dense, unshared(part, target), mode); },
+      part);
 }
-Tensor scatter_value(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value, Form form) {
+Tensor scatter_value(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value,
+                     Form form) {
   dim = wrap_dim(dim, self.dim());
   Tensor dense = checked_index(self, dim, index, nullptr);
   Tensor v = scalar_tensor(value, self.dtype());
@@ -149,10 +174,12 @@ Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Opera
   Scalar v = src.is_tensor() ? read_scalar(src.tensor()->data, src.tensor().dtype()) : src.scalar();
   return scatter_value(self, dim, index, v, Form::copy);
 }
-static Tensor scatter_tensor(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
+static Tensor scatter_tensor(const Tensor& self, int64_t dim, const Tensor& index,
+                             const Tensor& src) {
   return scatter_src<ScatterBackward0>(self, dim, index, src, Mode::assign, Form::copy);
 }
-PYCORE_OP("scatter(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", scatter_tensor, kWriter | kOut, R"(
+PYCORE_OP("scatter(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", scatter_tensor,
+          kWriter | kOut, R"(
 A copy of ``input`` into which ``src`` (a tensor or a number) is written along ``dim`` at the places that ``index`` names:
 ``out[index[i, j], j] = src[i, j]`` for ``dim=0``. The inverse of :func:`gather`.
 
@@ -162,54 +189,71 @@ Where a place is named twice the last value stays; ``reduce='add'`` or ``'multip
 >>> pycore.zeros(3).scatter(0, pycore.tensor([2, 0]), pycore.tensor([5., 7.]))
 tensor([7., 0., 5.])
 )");
-static Tensor scatter_number(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value) {
+static Tensor scatter_number(const Tensor& self, int64_t dim, const Tensor& index,
+                             const Scalar& value) {
   return scatter_value(self, dim, index, value, Form::copy);
 }
-PYCORE_OP("scatter(Tensor input, int dim, Tensor index, Scalar value) -> Tensor", scatter_number, kWriter | kOut, "");
-static Tensor scatter_tensor_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
+PYCORE_OP("scatter(Tensor input, int dim, Tensor index, Scalar value) -> Tensor", scatter_number,
+          kWriter | kOut, "");
+static Tensor scatter_tensor_(const Tensor& self, int64_t dim, const Tensor& index,
+                              const Tensor& src) {
   return scatter_src<ScatterBackward0>(self, dim, index, src, Mode::assign, Form::in_place);
 }
-PYCORE_OP("scatter_(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", scatter_tensor_, kMethod, R"(
+PYCORE_OP("scatter_(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", scatter_tensor_,
+          kMethod, R"(
 In-place form of :func:`scatter`.
 
 >>> pycore.zeros(2, 3).scatter_(1, pycore.tensor([[1], [2]]), 1.)
 tensor([[0., 1., 0.],
         [0., 0., 1.]])
 )");
-static Tensor scatter_number_(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value) {
+static Tensor scatter_number_(const Tensor& self, int64_t dim, const Tensor& index,
+                              const Scalar& value) {
   return scatter_value(self, dim, index, value, Form::in_place);
 }
-PYCORE_OP("scatter_(Tensor input, int dim, Tensor index, Scalar value) -> Tensor", scatter_number_, kMethod, "");
+PYCORE_OP("scatter_(Tensor input, int dim, Tensor index, Scalar value) -> Tensor", scatter_number_,
+          kMethod, "");
 
 static Mode old_mode(std::string_view reduce) {
-  PC_CHECK(reduce == "add" || reduce == "multiply", "reduce argument must be either add or multiply, got '", reduce, "'");
+  PC_CHECK(reduce == "add" || reduce == "multiply",
+           "reduce argument must be either add or multiply, got '", reduce, "'");
   return reduce == "add" ? Mode::sum : Mode::prod;
 }
-static Tensor scatter_old_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce) {
+static Tensor scatter_old_reduce(const Tensor& self, int64_t dim, const Tensor& index,
+                                 const Operand& src, std::string_view reduce) {
   Mode mode = old_mode(reduce);
-  Tensor s = src.is_tensor() ? src.tensor() : expand(scalar_tensor(src.scalar(), self.dtype()), index.sizes());
+  Tensor s = src.is_tensor() ? src.tensor()
+                             : expand(scalar_tensor(src.scalar(), self.dtype()), index.sizes());
   return scatter_reduce(self, dim, index, s, mode == Mode::sum ? "sum" : "prod", true);
 }
-PYCORE_OP("scatter(Tensor input, int dim, Tensor index, Tensor|Scalar src, *, str reduce) -> Tensor", scatter_old_reduce,
-          kWriter | kOut, "");
-static Tensor scatter_old_value(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value, std::string_view reduce) {
+PYCORE_OP(
+    "scatter(Tensor input, int dim, Tensor index, Tensor|Scalar src, *, str reduce) -> Tensor",
+    scatter_old_reduce, kWriter | kOut, "");
+static Tensor scatter_old_value(const Tensor& self, int64_t dim, const Tensor& index,
+                                const Scalar& value, std::string_view reduce) {
   return scatter_old_reduce(self, dim, index, value, reduce);
 }
-PYCORE_OP("scatter(Tensor input, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor", scatter_old_value,
-          kWriter | kOut, "");
-static Tensor scatter_old_reduce_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce) {
+PYCORE_OP("scatter(Tensor input, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
+          scatter_old_value, kWriter | kOut, "");
+static Tensor scatter_old_reduce_(const Tensor& self, int64_t dim, const Tensor& index,
+                                  const Operand& src, std::string_view reduce) {
   return copy_(self, scatter_old_reduce(clone(self), dim, index, src, reduce));
 }
-PYCORE_OP("scatter_(Tensor input, int dim, Tensor index, Tensor|Scalar src, *, str reduce) -> Tensor", scatter_old_reduce_, kMethod, "");
-static Tensor scatter_old_value_(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value, std::string_view reduce) {
+PYCORE_OP(
+    "scatter_(Tensor input, int dim, Tensor index, Tensor|Scalar src, *, str reduce) -> Tensor",
+    scatter_old_reduce_, kMethod, "");
+static Tensor scatter_old_value_(const Tensor& self, int64_t dim, const Tensor& index,
+                                 const Scalar& value, std::string_view reduce) {
   return scatter_old_reduce_(self, dim, index, value, reduce);
 }
-PYCORE_OP("scatter_(Tensor input, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor", scatter_old_value_, kMethod, "");
+PYCORE_OP("scatter_(Tensor input, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
+          scatter_old_value_, kMethod, "");
 
 Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
   return scatter_src<ScatterAddBackward0>(self, dim, index, src, Mode::sum, Form::copy);
 }
-PYCORE_OP("scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", scatter_add, kWriter | kOut, R"(
+PYCORE_OP("scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", scatter_add,
+          kWriter | kOut, R"(
 As :func:`scatter`, adding to what is there; a place that is named twice gets both values.
 
 >>> pycore.zeros(3).scatter_add(0, pycore.tensor([0, 0, 2]), pycore.ones(3))
@@ -218,10 +262,11 @@ tensor([2., 0., 1.])
 Tensor scatter_add_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
   return scatter_src<ScatterAddBackward0>(self, dim, index, src, Mode::sum, Form::in_place);
 }
-PYCORE_OP("scatter_add_(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", scatter_add_, kMethod,
-          "In-place form of :func:`scatter_add`.");
+PYCORE_OP("scatter_add_(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", scatter_add_,
+          kMethod, "In-place form of :func:`scatter_add`.");
 
-// --- scatter_reduce ------------------------------------------------------------------------------------------------------
+// --- scatter_reduce
+// ------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -232,29 +277,37 @@ Reduction reduction_named(std::string_view name) {
   if (name == "mean") return Reduction::mean;
   if (name == "amax") return Reduction::amax;
   if (name == "amin") return Reduction::amin;
-  fail(ErrorKind::runtime, "reduce argument must be either sum, prod, mean, amax or amin, got ", name);
+  fail(ErrorKind::runtime, "reduce argument must be either sum, prod, mean, amax or amin, got ",
+       name);
 }
 
 Scalar identity_of(Reduction r, DType t) {
   switch (r) {
     case Reduction::sum:
-    case Reduction::mean: return 0;
-    case Reduction::prod: return 1;
-    default: break;
+    case Reduction::mean:
+      return 0;
+    case Reduction::prod:
+      return 1;
+    default:
+      break;
   }
   bool lowest = r == Reduction::amax;
-  if (is_floating(t)) return lowest ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
+  if (is_floating(t))
+    return lowest ? -std::numeric_limits<double>::infinity()
+                  : std::numeric_limits<double>::infinity();
   return dispatch_all(t, [&](auto tag) -> Scalar {
     using T = typename decltype(tag)::type;
     if constexpr (std::is_integral_v<T>)
-      return Scalar(static_cast<int64_t>(lowest ? std::numeric_limits<T>::lowest() : std::numeric_limits<T>::max()));
+      return Scalar(static_cast<int64_t>(lowest ? std::numeric_limits<T>::lowest()
+                                                : std::numeric_limits<T>::max()));
     else
       return 0;
   });
 }
 
 // How many values went into each place, at least 1.
-Tensor counts(const Tensor& self, int64_t dim, const Tensor& index, bool include_self, DType dtype) {
+Tensor counts(const Tensor& self, int64_t dim, const Tensor& index, bool include_self,
+              DType dtype) {
   Tensor n = include_self ? ones(self.sizes(), dtype) : zeros(self.sizes(), dtype);
   Tensor one = expand(ones({}, dtype), index.sizes());
   n = scatter_add_(n, dim, index, one);
@@ -281,12 +334,15 @@ struct ScatterReduceBackward0 {
         to_src = gather(share, dim, i);
         break;
       }
-      case Reduction::prod: products(b, g, i, to_self, to_src); break;
+      case Reduction::prod:
+        products(b, g, i, to_self, to_src);
+        break;
       case Reduction::amax:
       case Reduction::amin: {
         // Ties share the gradient.
         Tensor r = b.get(result), x = b.get(self), v = b.get(src);
-        Tensor self_wins = to_dtype(eq(x, r), g.dtype()), src_wins = to_dtype(eq(v, gather(r, dim, i)), g.dtype());
+        Tensor self_wins = to_dtype(eq(x, r), g.dtype()),
+               src_wins = to_dtype(eq(v, gather(r, dim, i)), g.dtype());
         Tensor winners = include_self ? self_wins : zeros(x.sizes(), g.dtype());
         winners = scatter_add(winners, dim, i, src_wins);
         Tensor share = g / where(eq(winners, 0), 1.0, winners);
@@ -296,12 +352,13 @@ struct ScatterReduceBackward0 {
         break;
       }
     }
-    if (b.needs(0)) b.set(0, include_self ? to_self : scatter(to_self, dim, i, zeros({}, g.dtype())));
+    if (b.needs(0))
+      b.set(0, include_self ? to_self : scatter(to_self, dim, i, zeros({}, g.dtype())));
     if (b.needs(1)) b.set(1, to_src);
   }
 
-  // The product of the other factors: by division where no factor is zero; where exactly one is, its own derivative is the
-  // product of the rest.
+  // The product of the other factors: by division where no factor is zero; where exactly one is,
+  // its own derivative is the product of the rest.
   void products(Backward& b, const Tensor& g, const Tensor& i, Tensor& to_self, Tensor& to_src) {
     Tensor x = b.get(self), v = b.get(src);
     Tensor self_zero = eq(x, 0), src_zero = eq(v, 0);
@@ -319,33 +376,43 @@ struct ScatterReduceBackward0 {
 
 }  // namespace
 
-Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce,
-                      bool include_self) {
+Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src,
+                      std::string_view reduce, bool include_self) {
   Reduction kind = reduction_named(reduce);
   dim = wrap_dim(dim, self.dim());
   Tensor dense = checked_index(self, dim, index, &src);
   Tensor part = covered(src, index);
   Tensor out = clone_data(self);
-  if (!include_self) scatter_data(out, dim, dense, scalar_tensor(identity_of(kind, self.dtype()), self.dtype()), Mode::assign);
-  Mode mode = kind == Reduction::prod ? Mode::prod : kind == Reduction::amax ? Mode::amax : kind == Reduction::amin ? Mode::amin : Mode::sum;
+  if (!include_self)
+    scatter_data(out, dim, dense, scalar_tensor(identity_of(kind, self.dtype()), self.dtype()),
+                 Mode::assign);
+  Mode mode = kind == Reduction::prod   ? Mode::prod
+              : kind == Reduction::amax ? Mode::amax
+              : kind == Reduction::amin ? Mode::amin
+                                        : Mode::sum;
   scatter_data(out, dim, dense, part, mode);
   if (kind == Reduction::mean) {
     GradGuard guard(false);
-    Tensor n = counts(self, dim, index, include_self, self.dtype() == DType::bool_ ? DType::int64 : self.dtype());
+    Tensor n = counts(self, dim, index, include_self,
+                      self.dtype() == DType::bool_ ? DType::int64 : self.dtype());
     Tensor mean = self.is_floating() ? out / n : floor_divide(out, n);
     out = to_dtype(mean, self.dtype());
   }
   if (self.is_floating() && recording(self, part)) {
     bool values = kind != Reduction::sum;
     record(out,
-           ScatterReduceBackward0{dim, kind, include_self, values ? Saved(self) : Saved(), Saved(index), values ? Saved(part) : Saved(),
-                                  kind == Reduction::amax || kind == Reduction::amin ? Saved::output(out) : Saved()},
+           ScatterReduceBackward0{
+               dim, kind, include_self, values ? Saved(self) : Saved(), Saved(index),
+               values ? Saved(part) : Saved(),
+               kind == Reduction::amax || kind == Reduction::amin ? Saved::output(out) : Saved()},
            self, part);
   }
   return out;
 }
-PYCORE_OP("scatter_reduce(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor",
-          scatter_reduce, kWriter | kInplace | kOut, R"(
+PYCORE_OP(
+    "scatter_reduce(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool "
+    "include_self=True) -> Tensor",
+    scatter_reduce, kWriter | kInplace | kOut, R"(
 As :func:`scatter`, combining all values that meet in a place by ``reduce``: 'sum', 'prod', 'mean', 'amax' or 'amin'.
 ``include_self`` says whether what was there takes part.
 

@@ -1,4 +1,5 @@
-// Looking values up and counting them: searchsorted, bucketize, isin, bincount, histc, quantile. Must not know Python.
+// Looking values up and counting them: searchsorted, bucketize, isin, bincount, histc, quantile.
+// Must not know Python.
 #include <algorithm>
 #include <cmath>
 
@@ -10,7 +11,8 @@
 namespace pycore {
 namespace {
 
-// Where v belongs among n ascending values. Comparisons as PyTorch makes them: NaN belongs at the end.
+// Where v belongs among n ascending values. Comparisons as PyTorch makes them: NaN belongs at the
+// end.
 template <class T>
 int64_t lower_place(const T* p, const int64_t* order, int64_t n, T v) {
   int64_t low = 0, high = n;
@@ -36,13 +38,15 @@ int64_t upper_place(const T* p, const int64_t* order, int64_t n, T v) {
   return low;
 }
 
-Tensor search(const Tensor& sequence, const Operand& input, bool out_int32, bool right, const Tensor* sorter) {
+Tensor search(const Tensor& sequence, const Operand& input, bool out_int32, bool right,
+              const Tensor* sorter) {
   DType t = result_type(sequence, input);
   Tensor s = contiguous(to_dtype(detach(sequence), t));
   Tensor v = contiguous(detach(as_tensor(input, t)));
   Tensor order = sorter ? contiguous(*sorter) : Tensor();
   int64_t n = s.dim() == 0 ? 1 : s.sizes().back();
-  PC_CHECK(!out_int32 || n < (int64_t{1} << 31), "torch.searchsorted(): the size of the boundaries' last dimension should be less than ",
+  PC_CHECK(!out_int32 || n < (int64_t{1} << 31),
+           "torch.searchsorted(): the size of the boundaries' last dimension should be less than ",
            "2^31 for out_int32, got ", n);
   // Values per line of boundaries: all of them for one line.
   int64_t per_line = s.dim() <= 1 ? v.numel() : v.sizes().back();
@@ -56,7 +60,8 @@ Tensor search(const Tensor& sequence, const Operand& input, bool out_int32, bool
       for (int64_t i = b; i < e; ++i) {
         int64_t line = s.dim() <= 1 ? 0 : i / per_line * n;
         const int64_t* p = places ? places + line : nullptr;
-        to[i] = right ? upper_place(boundaries + line, p, n, values[i]) : lower_place(boundaries + line, p, n, values[i]);
+        to[i] = right ? upper_place(boundaries + line, p, n, values[i])
+                      : lower_place(boundaries + line, p, n, values[i]);
       }
     });
   });
@@ -65,35 +70,50 @@ Tensor search(const Tensor& sequence, const Operand& input, bool out_int32, bool
 
 }  // namespace
 
-static Tensor searchsorted(const Tensor& sequence, const Operand& input, bool out_int32, bool right, std::optional<std::string_view> side,
-                           const Tensor& sorter) {
+static Tensor searchsorted(const Tensor& sequence, const Operand& input, bool out_int32, bool right,
+                           std::optional<std::string_view> side, const Tensor& sorter) {
   if (side) {
-    PC_CHECK(*side == "left" || *side == "right", "torch.searchsorted(): side can only be 'left' or 'right' but got ", *side);
-    PC_CHECK(!(right && *side == "left"), "torch.searchsorted(): side and right can't be set to opposites, got side of ", *side,
+    PC_CHECK(*side == "left" || *side == "right",
+             "torch.searchsorted(): side can only be 'left' or 'right' but got ", *side);
+    PC_CHECK(!(right && *side == "left"),
+             "torch.searchsorted(): side and right can't be set to opposites, got side of ", *side,
              " while right was True");
     right = *side == "right";
   }
-  PC_CHECK(sequence.dim() > 0, "torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension");
+  PC_CHECK(sequence.dim() > 0,
+           "torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 "
+           "dimension");
   if (sequence.dim() > 1) {
     bool same_lines = input.is_tensor() && input.tensor().dim() == sequence.dim();
-    for (int64_t d = 0; same_lines && d < sequence.dim() - 1; ++d) same_lines = sequence.sizes()[d] == input.tensor().sizes()[d];
-    PC_CHECK(same_lines, "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor "
-             "and input value tensor must match, but we got boundaries tensor ", sequence.sizes(), " and input value ",
+    for (int64_t d = 0; same_lines && d < sequence.dim() - 1; ++d)
+      same_lines = sequence.sizes()[d] == input.tensor().sizes()[d];
+    PC_CHECK(same_lines,
+             "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+             "dimensions of boundaries tensor "
+             "and input value tensor must match, but we got boundaries tensor ",
+             sequence.sizes(), " and input value ",
              input.is_tensor() ? str("tensor ", input.tensor().sizes()) : "a number");
   }
   if (sorter.defined()) {
-    PC_CHECK(sorter.sizes() == sequence.sizes(), "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor ",
+    PC_CHECK(sorter.sizes() == sequence.sizes(),
+             "torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
+             "tensor ",
              sequence.sizes(), " and got sorter tensor ", sorter.sizes());
-    PC_CHECK(sorter.dtype() == DType::int64, "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ", sorter.dtype());
+    PC_CHECK(sorter.dtype() == DType::int64,
+             "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ",
+             sorter.dtype());
     Tensor p = contiguous(sorter);
     for (int64_t i = 0; i < p.numel(); ++i)
-      PC_CHECK(p.data<int64_t>()[i] >= 0 && p.data<int64_t>()[i] < sequence.sizes().back(), "torch.searchsorted(): sorter index out of range");
+      PC_CHECK(p.data<int64_t>()[i] >= 0 && p.data<int64_t>()[i] < sequence.sizes().back(),
+               "torch.searchsorted(): sorter index out of range");
   }
   return search(sequence, input, out_int32, right, sorter.defined() ? &sorter : nullptr);
 }
-PYCORE_OP("searchsorted(Tensor sorted_sequence, Tensor|Scalar input, *, bool out_int32=False, bool right=False, str? side=None, "
-          "Tensor? sorter=None) -> Tensor",
-          searchsorted, kFunction | kOut, R"(
+PYCORE_OP(
+    "searchsorted(Tensor sorted_sequence, Tensor|Scalar input, *, bool out_int32=False, bool "
+    "right=False, str? side=None, "
+    "Tensor? sorter=None) -> Tensor",
+    searchsorted, kFunction | kOut, R"(
 Where each value would have to be inserted into the ascending last dimension of ``sorted_sequence``: before values equal to
 it, or after them if ``right`` (``side='right'``). A sequence of several lines takes values of the same leading shape.
 ``sorter`` holds the places that put an unsorted sequence in order.
@@ -102,22 +122,28 @@ it, or after them if ``right`` (``side='right'``). A sequence of several lines t
 tensor([1, 3])
 )");
 
-static Tensor bucketize(const Operand& input, const Tensor& boundaries, bool out_int32, bool right) {
-  PC_CHECK(boundaries.dim() == 1, "boundaries tensor must be 1 dimension, but got dim(", boundaries.dim(), ")");
+static Tensor bucketize(const Operand& input, const Tensor& boundaries, bool out_int32,
+                        bool right) {
+  PC_CHECK(boundaries.dim() == 1, "boundaries tensor must be 1 dimension, but got dim(",
+           boundaries.dim(), ")");
   return search(boundaries, input, out_int32, right, nullptr);
 }
-PYCORE_OP("bucketize(Tensor|Scalar input, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor", bucketize,
-          kFunction | kOut, R"(
+PYCORE_OP(
+    "bucketize(Tensor|Scalar input, Tensor boundaries, *, bool out_int32=False, bool right=False) "
+    "-> Tensor",
+    bucketize, kFunction | kOut, R"(
 The number of the bucket that each value falls into: :func:`searchsorted` with the arguments swapped.
 
 >>> pycore.bucketize(pycore.tensor([0., 2.5]), pycore.tensor([1., 2., 3.]))
 tensor([0, 2])
 )");
 
-// --- isin ------------------------------------------------------------------------------------------------------------------
+// --- isin
+// ------------------------------------------------------------------------------------------------------------------
 
 static Tensor isin(const Operand& elements, const Operand& test_elements, bool, bool invert) {
-  PC_CHECK_TYPE(elements.is_tensor() || test_elements.is_tensor(), "isin() received an invalid combination of arguments - got two numbers; "
+  PC_CHECK_TYPE(elements.is_tensor() || test_elements.is_tensor(),
+                "isin() received an invalid combination of arguments - got two numbers; "
                 "one of elements and test_elements must be a Tensor");
   DType t = result_type(elements, test_elements);
   Tensor x = contiguous(detach(as_tensor(elements, t)));
@@ -137,21 +163,27 @@ static Tensor isin(const Operand& elements, const Operand& test_elements, bool, 
   });
   return out;
 }
-PYCORE_OP("isin(Tensor|Scalar elements, Tensor|Scalar test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor", isin,
-          kFunction | kOut, R"(
+PYCORE_OP(
+    "isin(Tensor|Scalar elements, Tensor|Scalar test_elements, *, bool assume_unique=False, bool "
+    "invert=False) -> Tensor",
+    isin, kFunction | kOut, R"(
 Whether each element occurs in ``test_elements`` (or does not, if ``invert``).
 
 >>> pycore.isin(pycore.tensor([1, 2, 3]), pycore.tensor([2]))
 tensor([False,  True, False])
 )");
 
-// --- counting --------------------------------------------------------------------------------------------------------------
+// --- counting
+// --------------------------------------------------------------------------------------------------------------
 
 static Tensor bincount(const Tensor& input, const Tensor& weights, int64_t minlength) {
-  PC_CHECK_IMPLEMENTED(is_integral(input.dtype()), "\"bincount_cpu\" not implemented for '", scalar_type_name(input.dtype()), "'");
+  PC_CHECK_IMPLEMENTED(is_integral(input.dtype()), "\"bincount_cpu\" not implemented for '",
+                       scalar_type_name(input.dtype()), "'");
   PC_CHECK(minlength >= 0, "minlength should be >= 0, got ", minlength);
-  PC_CHECK(input.dim() == 1, "bincount only supports 1-d non-negative integral inputs., got shape ", input.sizes());
-  PC_CHECK(!weights.defined() || weights.sizes() == input.sizes(), "weights should be 1-d and have the same length as input, got ",
+  PC_CHECK(input.dim() == 1, "bincount only supports 1-d non-negative integral inputs., got shape ",
+           input.sizes());
+  PC_CHECK(!weights.defined() || weights.sizes() == input.sizes(),
+           "weights should be 1-d and have the same length as input, got ",
            weights.defined() ? weights.sizes() : Dims(), " and ", input.sizes());
   Tensor x = contiguous(to_dtype(input, DType::int64));
   const auto* p = x.data<int64_t>();
@@ -177,7 +209,8 @@ static Tensor bincount(const Tensor& input, const Tensor& weights, int64_t minle
     add_up(out.data<double>(), w.data<double>());
   return out;
 }
-PYCORE_OP("bincount(Tensor input, Tensor? weights=None, int minlength=0) -> Tensor", bincount, kFunction | kMethod, R"(
+PYCORE_OP("bincount(Tensor input, Tensor? weights=None, int minlength=0) -> Tensor", bincount,
+          kFunction | kMethod, R"(
 How often each of 0, 1, 2 ... occurs in a vector of non-negative integers, or the sum of its ``weights``; at least
 ``minlength`` long.
 
@@ -186,7 +219,8 @@ tensor([0, 2, 0, 1])
 )");
 
 static Tensor histc(const Tensor& input, int64_t bins, const Scalar& min, const Scalar& max) {
-  PC_CHECK_IMPLEMENTED(input.is_floating(), "\"histogram_cpu\" not implemented for '", scalar_type_name(input.dtype()), "'");
+  PC_CHECK_IMPLEMENTED(input.is_floating(), "\"histogram_cpu\" not implemented for '",
+                       scalar_type_name(input.dtype()), "'");
   PC_CHECK(bins > 0, "torch.histogram(): bins must be > 0, but got ", bins, " for dimension 0");
   Tensor x = contiguous(detach(input));
   Tensor counts = zeros({{bins}}, input.dtype());
@@ -209,8 +243,10 @@ static Tensor histc(const Tensor& input, int64_t bins, const Scalar& min, const 
         low -= 1;
         high += 1;
       }
-      PC_CHECK(std::isfinite(low) && std::isfinite(high), "torch.histc: range of [", low, ", ", high, "] is not finite");
-      PC_CHECK(low < high, "torch.histc: max must be larger than min, got min ", low, " and max ", high);
+      PC_CHECK(std::isfinite(low) && std::isfinite(high), "torch.histc: range of [", low, ", ",
+               high, "] is not finite");
+      PC_CHECK(low < high, "torch.histc: max must be larger than min, got min ", low, " and max ",
+               high);
       std::vector<int64_t> found(static_cast<size_t>(bins), 0);
       for (int64_t i = 0; i < n; ++i) {
         W v = widen(p[i]);
@@ -218,12 +254,14 @@ static Tensor histc(const Tensor& input, int64_t bins, const Scalar& min, const 
         auto bin = static_cast<int64_t>((v - low) * static_cast<W>(bins) / (high - low));
         ++found[static_cast<size_t>(std::min(bin, bins - 1))];
       }
-      for (int64_t k = 0; k < bins; ++k) counts.data<T>()[k] = narrow_to<T>(static_cast<W>(found[static_cast<size_t>(k)]));
+      for (int64_t k = 0; k < bins; ++k)
+        counts.data<T>()[k] = narrow_to<T>(static_cast<W>(found[static_cast<size_t>(k)]));
     }
   });
   return counts;
 }
-PYCORE_OP("histc(Tensor input, int bins=100, Scalar min=0, Scalar max=0) -> Tensor", histc, kFunction | kMethod | kOut, R"(
+PYCORE_OP("histc(Tensor input, int bins=100, Scalar min=0, Scalar max=0) -> Tensor", histc,
+          kFunction | kMethod | kOut, R"(
 How many elements fall into each of ``bins`` equal bins between ``min`` and ``max`` (between the extremes of the data if the
 two are equal); others are not counted.
 
@@ -231,23 +269,30 @@ two are equal); others are not counted.
 tensor([0., 2., 1., 0.])
 )");
 
-// --- quantile --------------------------------------------------------------------------------------------------------------
+// --- quantile
+// --------------------------------------------------------------------------------------------------------------
 
 namespace {
 
-Tensor quantile(const char* op, const Tensor& input, const Tensor& q, std::optional<int64_t> dim, bool keepdim,
-                std::string_view interpolation, bool ignore_nan) {
+Tensor quantile(const char* op, const Tensor& input, const Tensor& q, std::optional<int64_t> dim,
+                bool keepdim, std::string_view interpolation, bool ignore_nan) {
   PC_CHECK(input.numel() > 0, op, "() input tensor must be non-empty");
-  PC_CHECK(input.dtype() == DType::float32 || input.dtype() == DType::float64, op, "() input tensor must be either float or double dtype, got ",
-           input.dtype());
+  PC_CHECK(input.dtype() == DType::float32 || input.dtype() == DType::float64, op,
+           "() input tensor must be either float or double dtype, got ", input.dtype());
   PC_CHECK(q.dim() <= 1, op, "() q must be a scalar or 1D tensor, got shape ", q.sizes());
-  PC_CHECK(q.dtype() == input.dtype(), op, "() q tensor must be same dtype as the input tensor, got ", q.dtype(), " and ", input.dtype());
+  PC_CHECK(q.dtype() == input.dtype(), op,
+           "() q tensor must be same dtype as the input tensor, got ", q.dtype(), " and ",
+           input.dtype());
   bool linear = interpolation == "linear", midpoint = interpolation == "midpoint";
-  PC_CHECK(linear || midpoint || interpolation == "lower" || interpolation == "higher" || interpolation == "nearest", op,
-           "() interpolation must be one of linear, lower, higher, midpoint or nearest, but got ", interpolation);
+  PC_CHECK(linear || midpoint || interpolation == "lower" || interpolation == "higher" ||
+               interpolation == "nearest",
+           op,
+           "() interpolation must be one of linear, lower, higher, midpoint or nearest, but got ",
+           interpolation);
   // The reduced dimension last, in order.
   int64_t d = dim ? wrap_dim(*dim, input.dim()) : 0;
-  Tensor x = dim && input.dim() > 0 ? transpose(unsqueeze(input, -1), d, -1) : reshape(input, {{-1}});
+  Tensor x =
+      dim && input.dim() > 0 ? transpose(unsqueeze(input, -1), d, -1) : reshape(input, {{-1}});
   Tensor sorted = std::get<0>(sort(x, -1, false));
   int64_t n = sorted.sizes().back(), lines = sorted.numel() / n, m = q.numel();
   Tensor places = contiguous(to_dtype(detach(q), DType::float64));
@@ -255,7 +300,8 @@ Tensor quantile(const char* op, const Tensor& input, const Tensor& q, std::optio
   // For every line and every q: the two neighbours in order, and the weight of the upper one.
   Dims shape = sorted.sizes();
   shape[shape.size() - 1] = m;
-  Tensor below = empty(shape, DType::int64), above = empty(shape, DType::int64), weight = empty(shape, input.dtype());
+  Tensor below = empty(shape, DType::int64), above = empty(shape, DType::int64),
+         weight = empty(shape, input.dtype());
   for (int64_t line = 0; line < lines; ++line) {
     const double* p = numbers.data<double>() + line * n;
     int64_t valid = n;
@@ -305,7 +351,8 @@ Tensor quantile(const char* op, const Tensor& input, const Tensor& q, std::optio
     result.erase(d);
   }
   Tensor first = transpose(reshape(out, {{lines, m}}), 0, 1);
-  // Lines run over the dimensions before and after d, with the unit dimension in d's place: the order of `result`.
+  // Lines run over the dimensions before and after d, with the unit dimension in d's place: the
+  // order of `result`.
   if (q.dim() > 0) result.insert(0, m);
   return reshape(first, result);
 }
@@ -319,22 +366,28 @@ Tensor q_tensor(const Operand& q, const Tensor& input) {
 
 }  // namespace
 
-static Tensor quantile_op(const Tensor& input, const Operand& q, std::optional<int64_t> dim, bool keepdim, std::string_view interpolation) {
+static Tensor quantile_op(const Tensor& input, const Operand& q, std::optional<int64_t> dim,
+                          bool keepdim, std::string_view interpolation) {
   return quantile("quantile", input, q_tensor(q, input), dim, keepdim, interpolation, false);
 }
-PYCORE_OP("quantile(Tensor input, Tensor|Scalar q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor", quantile_op,
-          kFunction | kMethod | kOut, R"(
+PYCORE_OP(
+    "quantile(Tensor input, Tensor|Scalar q, int? dim=None, bool keepdim=False, *, str "
+    "interpolation='linear') -> Tensor",
+    quantile_op, kFunction | kMethod | kOut, R"(
 The ``q``-th quantiles (0 to 1) of all elements or along ``dim``; several of them come in a new first dimension. Between two
 values ``interpolation`` is 'linear', 'lower', 'higher', 'midpoint' or 'nearest'. NaN wherever there is a NaN.
 
 >>> pycore.quantile(pycore.tensor([0., 1., 2., 3.]), 0.5)
 tensor(1.5000)
 )");
-static Tensor nanquantile_op(const Tensor& input, const Operand& q, std::optional<int64_t> dim, bool keepdim, std::string_view interpolation) {
+static Tensor nanquantile_op(const Tensor& input, const Operand& q, std::optional<int64_t> dim,
+                             bool keepdim, std::string_view interpolation) {
   return quantile("nanquantile", input, q_tensor(q, input), dim, keepdim, interpolation, true);
 }
-PYCORE_OP("nanquantile(Tensor input, Tensor|Scalar q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor",
-          nanquantile_op, kFunction | kMethod | kOut, R"(
+PYCORE_OP(
+    "nanquantile(Tensor input, Tensor|Scalar q, int? dim=None, bool keepdim=False, *, str "
+    "interpolation='linear') -> Tensor",
+    nanquantile_op, kFunction | kMethod | kOut, R"(
 As :func:`quantile`, leaving NaN out.
 
 >>> pycore.nanquantile(pycore.tensor([0., float('nan'), 2.]), 0.5)

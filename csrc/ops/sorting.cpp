@@ -1,11 +1,12 @@
 // Ordering along a dimension: sort, argsort, topk, kthvalue, median, mode. Must not know Python.
+#include "ops/sorting.h"
+
 #include <algorithm>
 #include <limits>
 
 #include "ops/element.h"
 #include "ops/indexing.h"
 #include "ops/lines.h"
-#include "ops/sorting.h"
 
 namespace pycore {
 
@@ -18,11 +19,15 @@ int64_t size_along(const Tensor& t, int64_t dim) { return t.dim() == 0 ? 1 : t.s
 // NaN counts as the largest value; equal values keep their order.
 template <class T>
 struct Ascending {
-  bool operator()(const Entry<T>& a, const Entry<T>& b) const { return less_nan_last(a.value, b.value); }
+  bool operator()(const Entry<T>& a, const Entry<T>& b) const {
+    return less_nan_last(a.value, b.value);
+  }
 };
 template <class T>
 struct Descending {
-  bool operator()(const Entry<T>& a, const Entry<T>& b) const { return less_nan_last(b.value, a.value); }
+  bool operator()(const Entry<T>& a, const Entry<T>& b) const {
+    return less_nan_last(b.value, a.value);
+  }
 };
 // A strict order for selections, where only the place of the first occurrence is defined.
 template <class Order, class T>
@@ -50,11 +55,11 @@ struct Selected {
     b.set(0, recording(g) ? scatter_add(zero, dim, i, g) : scatter_add_(zero, dim, i, g));
   }
 };
-#define PC_SELECTED(NAME)                                       \
-  struct NAME : Selected {                                      \
-    NAME() = default;                                           \
-    explicit NAME(Selected s) : Selected(std::move(s)) {}       \
-    static constexpr const char* name = #NAME;                  \
+#define PC_SELECTED(NAME)                                 \
+  struct NAME : Selected {                                \
+    NAME() = default;                                     \
+    explicit NAME(Selected s) : Selected(std::move(s)) {} \
+    static constexpr const char* name = #NAME;            \
   };
 PC_SELECTED(SortBackward0)
 PC_SELECTED(SortBackward1)
@@ -67,8 +72,8 @@ PC_SELECTED(ModeBackward0)
 
 using Pair = std::tuple<Tensor, Tensor>;
 
-// Reads each line of input into entries, lets `choose(entries, n, take)` order them, and stores what it takes: entry k of
-// the result is take(k). `count` is the length of a line of the result.
+// Reads each line of input into entries, lets `choose(entries, n, take)` order them, and stores
+// what it takes: entry k of the result is take(k). `count` is the length of a line of the result.
 template <class Choose>
 Pair order_lines(const Tensor& input, int64_t dim, int64_t count, const Choose& choose) {
   Dims sizes = input.sizes();
@@ -87,7 +92,8 @@ Pair order_lines(const Tensor& input, int64_t dim, int64_t count, const Choose& 
       for (int64_t o = ob; o < oe; ++o)
         for (int64_t i = ib; i < ie; ++i) {
           const T* line = x + from.start(o, i);
-          for (int64_t k = 0; k < n; ++k) entries[static_cast<size_t>(k)] = {line[k * from.stride], k};
+          for (int64_t k = 0; k < n; ++k)
+            entries[static_cast<size_t>(k)] = {line[k * from.stride], k};
           const Entry<T>* chosen = choose(entries);
           int64_t at = to.start(o, i);
           for (int64_t k = 0; k < count; ++k, at += to.stride) {
@@ -117,7 +123,8 @@ Pair sort_data(const Tensor& input, int64_t dim, bool descending) {
 template <class Rule>
 Pair recorded(Pair result, const Tensor& input, int64_t dim, bool dropped) {
   if (recording(input) && input.is_floating())
-    record(std::get<0>(result), Rule(Selected{input.sizes(), dim, dropped, Saved(std::get<1>(result))}), input);
+    record(std::get<0>(result),
+           Rule(Selected{input.sizes(), dim, dropped, Saved(std::get<1>(result))}), input);
   return result;
 }
 
@@ -129,8 +136,12 @@ Pair sorted(const Tensor& input, int64_t dim, bool descending) {
 
 }  // namespace
 
-Pair sort(const Tensor& input, int64_t dim, bool descending) { return sorted<SortBackward0>(input, dim, descending); }
-PYCORE_OP("sort(Tensor input, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", sort, kOrder, R"(
+Pair sort(const Tensor& input, int64_t dim, bool descending) {
+  return sorted<SortBackward0>(input, dim, descending);
+}
+PYCORE_OP(
+    "sort(Tensor input, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
+    sort, kOrder, R"(
 The values along ``dim`` in order, and where they were. NaN counts as the largest value. Equal values always keep their
 order (``stable`` is accepted and changes nothing).
 
@@ -140,12 +151,16 @@ tensor([1, 2, 0])
 static Pair sort_stable(const Tensor& input, std::optional<bool>, int64_t dim, bool descending) {
   return sorted<SortBackward1>(input, dim, descending);
 }
-PYCORE_OP("sort(Tensor input, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", sort_stable, kOrder, "");
+PYCORE_OP(
+    "sort(Tensor input, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, "
+    "Tensor indices)",
+    sort_stable, kOrder, "");
 
 static Tensor argsort(const Tensor& input, int64_t dim, bool descending, bool) {
   return std::get<1>(sort_data(input, wrap_dim(dim, input.dim()), descending));
 }
-PYCORE_OP("argsort(Tensor input, int dim=-1, bool descending=False, bool stable=False) -> Tensor", argsort, kFunction | kMethod, R"(
+PYCORE_OP("argsort(Tensor input, int dim=-1, bool descending=False, bool stable=False) -> Tensor",
+          argsort, kFunction | kMethod, R"(
 The indices that sort along ``dim`` (see :func:`sort`).
 
 >>> pycore.argsort(pycore.tensor([3, 1, 2]), descending=True)
@@ -160,12 +175,13 @@ The values in order along the first dimension.
 tensor([1, 2])
 )");
 
-// --- topk, kthvalue ------------------------------------------------------------------------------------------------------
+// --- topk, kthvalue
+// ------------------------------------------------------------------------------------------------------
 
 static Pair topk(const Tensor& input, int64_t k, int64_t dim, bool largest, bool) {
   dim = wrap_dim(dim, input.dim());
-  PC_CHECK(k >= 0 && k <= size_along(input, dim), "selected index k out of range: topk got k = ", k, " for dimension ", dim, " of size ",
-           size_along(input, dim));
+  PC_CHECK(k >= 0 && k <= size_along(input, dim), "selected index k out of range: topk got k = ", k,
+           " for dimension ", dim, " of size ", size_along(input, dim));
   if (input.dim() == 0) k = 1;  // the result is 0-d as well
   Pair result = order_lines(input, dim, k, [&](auto& entries) {
     using T = decltype(entries[0].value);
@@ -186,7 +202,10 @@ static Pair topk(const Tensor& input, int64_t k, int64_t dim, bool largest, bool
   });
   return recorded<TopkBackward0>(std::move(result), input, dim, false);
 }
-PYCORE_OP("topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)", topk, kOrder, R"(
+PYCORE_OP(
+    "topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, "
+    "Tensor indices)",
+    topk, kOrder, R"(
 The ``k`` largest (or smallest) values along ``dim`` in order, and where they are; of equal values the first.
 
 >>> pycore.topk(pycore.tensor([1., 5., 3.]), 2).values
@@ -195,11 +214,14 @@ tensor([5., 3.])
 
 namespace {
 
-// Picks one entry per line. `position(entries)` says which place in ascending order; the place may depend on NaNs.
+// Picks one entry per line. `position(entries)` says which place in ascending order; the place may
+// depend on NaNs.
 template <class Rule, class Position>
-Pair select_one(const char* op, const Tensor& input, int64_t dim, bool keepdim, const Position& position) {
+Pair select_one(const char* op, const Tensor& input, int64_t dim, bool keepdim,
+                const Position& position) {
   if (input.dim() > 0)
-    PC_CHECK_INDEX(input.sizes()[dim] > 0, op, "(): Expected reduction dim ", dim, " to have non-zero size.");
+    PC_CHECK_INDEX(input.sizes()[dim] > 0, op, "(): Expected reduction dim ", dim,
+                   " to have non-zero size.");
   auto [values, indices] = order_lines(input, dim, 1, [&](auto& entries) {
     using T = decltype(entries[0].value);
     auto at = entries.begin() + position(entries);
@@ -219,10 +241,12 @@ constexpr auto kMiddle = [](auto& entries) {
   auto nan = std::find_if(entries.begin(), entries.end(), [](auto& e) { return is_nan(e.value); });
   if (nan == entries.end()) return (static_cast<int64_t>(entries.size()) - 1) / 2;
   // A line with NaN has no median: the first NaN comes right after all numbers.
-  return static_cast<int64_t>(std::count_if(entries.begin(), entries.end(), [](auto& e) { return !is_nan(e.value); }));
+  return static_cast<int64_t>(
+      std::count_if(entries.begin(), entries.end(), [](auto& e) { return !is_nan(e.value); }));
 };
 constexpr auto kMiddleOfNumbers = [](auto& entries) {
-  int64_t numbers = std::count_if(entries.begin(), entries.end(), [](auto& e) { return !is_nan(e.value); });
+  int64_t numbers =
+      std::count_if(entries.begin(), entries.end(), [](auto& e) { return !is_nan(e.value); });
   return std::max<int64_t>(0, numbers - 1) / 2;
 };
 
@@ -242,12 +266,14 @@ Tensor median_of_all(const Tensor& input, const Position& position) {
   Tensor flat = reshape(detach(input), {{-1}});
   Tensor out;
   if (flat.numel() == 0) {
-    PC_CHECK(is_floating(input.dtype()), "median: an empty tensor of ", input.dtype(), " has no median");
+    PC_CHECK(is_floating(input.dtype()), "median: an empty tensor of ", input.dtype(),
+             " has no median");
     out = scalar_tensor(std::numeric_limits<double>::quiet_NaN(), input.dtype());
   } else {
     out = std::get<0>(select_one<MedianBackward1>("median", flat, 0, false, position));
   }
-  if (recording(input)) record(out, MedianOfAll<IgnoreNan>{Saved(input), Saved::output(out)}, input);
+  if (recording(input))
+    record(out, MedianOfAll<IgnoreNan>{Saved(input), Saved::output(out)}, input);
   return out;
 }
 
@@ -255,12 +281,19 @@ Tensor median_of_all(const Tensor& input, const Position& position) {
 
 static Pair kthvalue(const Tensor& input, int64_t k, int64_t dim, bool keepdim) {
   dim = wrap_dim(dim, input.dim());
-  if (input.dim() > 0) PC_CHECK_INDEX(input.sizes()[dim] > 0, "kthvalue(): Expected reduction dim ", dim, " to have non-zero size.");
-  PC_CHECK(k >= 1 && k <= size_along(input, dim), "kthvalue(): selected number k out of range for dimension ", dim, ": got ", k,
-           ", size ", size_along(input, dim));
-  return select_one<KthvalueBackward0>("kthvalue", input, dim, keepdim, [&](auto&) { return k - 1; });
+  if (input.dim() > 0)
+    PC_CHECK_INDEX(input.sizes()[dim] > 0, "kthvalue(): Expected reduction dim ", dim,
+                   " to have non-zero size.");
+  PC_CHECK(k >= 1 && k <= size_along(input, dim),
+           "kthvalue(): selected number k out of range for dimension ", dim, ": got ", k, ", size ",
+           size_along(input, dim));
+  return select_one<KthvalueBackward0>("kthvalue", input, dim, keepdim,
+                                       [&](auto&) { return k - 1; });
 }
-PYCORE_OP("kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", kthvalue, kOrder, R"(
+PYCORE_OP(
+    "kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor "
+    "indices)",
+    kthvalue, kOrder, R"(
 The ``k``-th smallest value along ``dim`` (counted from 1), and where it is.
 
 >>> pycore.kthvalue(pycore.tensor([4., 1., 3.]), 2).values
@@ -278,8 +311,11 @@ tensor(2.)
 static Pair median_dim(const Tensor& input, int64_t dim, bool keepdim) {
   return select_one<MedianBackward1>("median", input, wrap_dim(dim, input.dim()), keepdim, kMiddle);
 }
-PYCORE_OP("median(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", median_dim, kOrder, "");
-static Tensor nanmedian_all(const Tensor& input) { return median_of_all<1>(input, kMiddleOfNumbers); }
+PYCORE_OP("median(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+          median_dim, kOrder, "");
+static Tensor nanmedian_all(const Tensor& input) {
+  return median_of_all<1>(input, kMiddleOfNumbers);
+}
 PYCORE_OP("nanmedian(Tensor input) -> Tensor", nanmedian_all, kFunction | kMethod, R"(
 As :func:`median`, leaving NaN out.
 
@@ -287,15 +323,20 @@ As :func:`median`, leaving NaN out.
 tensor(3.)
 )");
 static Pair nanmedian_dim(const Tensor& input, int64_t dim, bool keepdim) {
-  return select_one<NanmedianBackward1>("nanmedian", input, wrap_dim(dim, input.dim()), keepdim, kMiddleOfNumbers);
+  return select_one<NanmedianBackward1>("nanmedian", input, wrap_dim(dim, input.dim()), keepdim,
+                                        kMiddleOfNumbers);
 }
-PYCORE_OP("nanmedian(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", nanmedian_dim, kOrder, "");
+PYCORE_OP("nanmedian(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+          nanmedian_dim, kOrder, "");
 
-// --- mode ------------------------------------------------------------------------------------------------------------------
+// --- mode
+// ------------------------------------------------------------------------------------------------------------------
 
 static Pair mode(const Tensor& input, int64_t dim, bool keepdim) {
   dim = wrap_dim(dim, input.dim());
-  if (input.dim() > 0) PC_CHECK_INDEX(input.sizes()[dim] > 0, "mode(): Expected reduction dim ", dim, " to have non-zero size.");
+  if (input.dim() > 0)
+    PC_CHECK_INDEX(input.sizes()[dim] > 0, "mode(): Expected reduction dim ", dim,
+                   " to have non-zero size.");
   auto [values, indices] = order_lines(input, dim, 1, [&](auto& entries) {
     using T = decltype(entries[0].value);
     std::stable_sort(entries.begin(), entries.end(), Ascending<T>{});
@@ -317,7 +358,8 @@ static Pair mode(const Tensor& input, int64_t dim, bool keepdim) {
   }
   return recorded<ModeBackward0>({values, indices}, input, dim, !keepdim);
 }
-PYCORE_OP("mode(Tensor input, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", mode, kOrder, R"(
+PYCORE_OP("mode(Tensor input, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)",
+          mode, kOrder, R"(
 The most frequent value along ``dim`` (the smallest of several), and where it occurs last.
 
 >>> pycore.mode(pycore.tensor([2, 1, 2])).values

@@ -1,5 +1,5 @@
-// Triangles and diagonals of matrices: tril, triu, their indices, diag, diag_embed, diagflat, trace, vander.
-// Must not know kernels or Python.
+// Triangles and diagonals of matrices: tril, triu, their indices, diag, diag_embed, diagflat,
+// trace, vander. Must not know kernels or Python.
 #include <string.h>
 
 #include <algorithm>
@@ -21,17 +21,19 @@ Tensor triangle(const Tensor& x, int64_t diagonal, bool lower, const char* name)
   Tensor out = clone_data(x);
   if (out.numel() == 0) return out;
   int64_t item = out.item_size(), row_bytes = columns * item;
-  parallel_for(out.numel() / columns, std::max<int64_t>(1, 65536 / row_bytes), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      // Columns [0, keep) belong to the lower triangle, the diagonal included (for tril) or not (for triu).
-      int64_t keep = std::clamp<int64_t>(r % rows + k + (lower ? 1 : 0), 0, columns);
-      char* row = out->data + r * row_bytes;
-      if (lower)
-        memset(row + keep * item, 0, static_cast<size_t>((columns - keep) * item));
-      else
-        memset(row, 0, static_cast<size_t>(keep * item));
-    }
-  });
+  parallel_for(out.numel() / columns, std::max<int64_t>(1, 65536 / row_bytes),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t r = begin; r < end; ++r) {
+                   // Columns [0, keep) belong to the lower triangle, the diagonal included (for
+                   // tril) or not (for triu).
+                   int64_t keep = std::clamp<int64_t>(r % rows + k + (lower ? 1 : 0), 0, columns);
+                   char* row = out->data + r * row_bytes;
+                   if (lower)
+                     memset(row + keep * item, 0, static_cast<size_t>((columns - keep) * item));
+                   else
+                     memset(row, 0, static_cast<size_t>(keep * item));
+                 }
+               });
   return out;
 }
 
@@ -50,7 +52,8 @@ struct TriuBackward0 {
 
 }  // namespace
 
-// --- tril, triu ------------------------------------------------------------------------------------------------------
+// --- tril, triu
+// ------------------------------------------------------------------------------------------------------
 
 Tensor tril(const Tensor& x, int64_t diagonal) {
   Tensor out = triangle(x, diagonal, true, "tril");
@@ -77,16 +80,20 @@ tensor([[1., 1., 1.],
         [0., 1., 1.]])
 )");
 
-// --- tril_indices, triu_indices --------------------------------------------------------------------------------------
+// --- tril_indices, triu_indices
+// --------------------------------------------------------------------------------------
 
 namespace {
-Tensor triangle_indices(int64_t rows, int64_t columns, int64_t offset, bool lower, std::optional<DType> dtype, const char* name) {
+Tensor triangle_indices(int64_t rows, int64_t columns, int64_t offset, bool lower,
+                        std::optional<DType> dtype, const char* name) {
   PC_CHECK(rows >= 0, "row must be non-negative, got", rows);
   PC_CHECK(columns >= 0, "col must be non-negative, got", columns);
   DType t = dtype.value_or(DType::int64);
-  PC_CHECK_IMPLEMENTED(t == DType::int64 || t == DType::int32, "\"", name, "\" not implemented for '", scalar_type_name(t), "'");
+  PC_CHECK_IMPLEMENTED(t == DType::int64 || t == DType::int32, "\"", name,
+                       "\" not implemented for '", scalar_type_name(t), "'");
   int64_t cells;
-  PC_CHECK(!__builtin_mul_overflow(rows, columns, &cells), "Storage size calculation overflowed with sizes=", Dims{rows, columns});
+  PC_CHECK(!__builtin_mul_overflow(rows, columns, &cells),
+           "Storage size calculation overflowed with sizes=", Dims{rows, columns});
   offset = std::clamp(offset, -rows, columns);
   auto bounds = [&](int64_t r) {
     int64_t cut = std::clamp<int64_t>(r + offset + (lower ? 1 : 0), 0, columns);
@@ -94,7 +101,8 @@ Tensor triangle_indices(int64_t rows, int64_t columns, int64_t offset, bool lowe
   };
   int64_t n = 0;
   // Row by row would take forever for shapes that no memory can hold.
-  PC_CHECK(rows < (int64_t{1} << 32), "Storage size calculation overflowed with sizes=", Dims{rows, columns});
+  PC_CHECK(rows < (int64_t{1} << 32),
+           "Storage size calculation overflowed with sizes=", Dims{rows, columns});
   for (int64_t r = 0; r < rows; ++r) n += bounds(r).second - bounds(r).first;
   Tensor out = empty({{2, n}}, DType::int64);
   int64_t *row = out.data<int64_t>(), *column = row + n;
@@ -108,14 +116,17 @@ Tensor triangle_indices(int64_t rows, int64_t columns, int64_t offset, bool lowe
   return to_dtype(out, t);
 }
 using Ignored = std::optional<int64_t>;
-Tensor tril_indices(int64_t rows, int64_t columns, int64_t offset, std::optional<DType> dtype, Ignored, Ignored, bool) {
+Tensor tril_indices(int64_t rows, int64_t columns, int64_t offset, std::optional<DType> dtype,
+                    Ignored, Ignored, bool) {
   return triangle_indices(rows, columns, offset, true, dtype, "tril_indices");
 }
-Tensor triu_indices(int64_t rows, int64_t columns, int64_t offset, std::optional<DType> dtype, Ignored, Ignored, bool) {
+Tensor triu_indices(int64_t rows, int64_t columns, int64_t offset, std::optional<DType> dtype,
+                    Ignored, Ignored, bool) {
   return triangle_indices(rows, columns, offset, false, dtype, "triu_indices");
 }
-#define PC_INDICES_ARGS \
-  "(int row, int col, int offset=0, *, dtype? dtype=None, layout layout=None, device? device=None, bool pin_memory=False) -> Tensor"
+#define PC_INDICES_ARGS                                                                 \
+  "(int row, int col, int offset=0, *, dtype? dtype=None, layout layout=None, device? " \
+  "device=None, bool pin_memory=False) -> Tensor"
 PYCORE_OP("tril_indices" PC_INDICES_ARGS, tril_indices, kFunction, R"(
 Rows and columns of the lower triangle of a ``row`` x ``col`` matrix, as a 2 x n integer tensor.
 
@@ -132,7 +143,8 @@ tensor([[0, 0, 1],
 )");
 }  // namespace
 
-// --- diag_embed, diag, diagflat ----------------------------------------------------------------------------------------
+// --- diag_embed, diag, diagflat
+// ----------------------------------------------------------------------------------------
 
 namespace {
 struct DiagEmbedBackward0 {
@@ -158,11 +170,13 @@ struct DiagonalCopyBackward0 {
 
 Tensor diag_embed(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   int64_t n = x.dim() + 1;
-  PC_CHECK(x.dim() >= 1, "diag_embed: expected a tensor with at least 1 dimension, but got a 0-d tensor");
+  PC_CHECK(x.dim() >= 1,
+           "diag_embed: expected a tensor with at least 1 dimension, but got a 0-d tensor");
   int64_t a = wrap_dim(dim1, n), b = wrap_dim(dim2, n);
   PC_CHECK(a != b, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
   int64_t length = x.sizes().back(), side;
-  PC_CHECK(offset > -(int64_t{1} << 62) && offset < (int64_t{1} << 62) && !__builtin_add_overflow(length, std::abs(offset), &side),
+  PC_CHECK(offset > -(int64_t{1} << 62) && offset < (int64_t{1} << 62) &&
+               !__builtin_add_overflow(length, std::abs(offset), &side),
            "Storage size calculation overflowed with offset=", offset);
   Dims sizes(x.sizes().begin(), x.sizes().end() - 1);
   sizes.insert(std::min(a, b), side);
@@ -172,7 +186,8 @@ Tensor diag_embed(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   if (recording(x)) record(out, DiagEmbedBackward0{offset, a, b}, x);
   return out;
 }
-PYCORE_OP("diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", diag_embed, kBoth, R"(
+PYCORE_OP("diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", diag_embed,
+          kBoth, R"(
 Matrices with the last dimension of ``input`` on a diagonal and zeros elsewhere.
 
 >>> pycore.diag_embed(pycore.tensor([1, 2]))
@@ -197,7 +212,9 @@ A matrix with the vector on its diagonal, or the diagonal of a matrix (a copy). 
 >>> pycore.diag(pycore.tensor([[1, 2], [3, 4]]))
 tensor([1, 4])
 )");
-static Tensor diagflat(const Tensor& x, int64_t offset) { return diag_embed(reshape(x, {{-1}}), offset, 0, 1); }
+static Tensor diagflat(const Tensor& x, int64_t offset) {
+  return diag_embed(reshape(x, {{-1}}), offset, 0, 1);
+}
 PYCORE_OP("diagflat(Tensor input, int offset=0) -> Tensor", diagflat, kBoth, R"(
 A matrix with all elements of the tensor on its diagonal.
 
@@ -207,7 +224,8 @@ tensor([[0, 1, 0],
         [0, 0, 0]])
 )");
 
-// --- trace, vander -------------------------------------------------------------------------------------------------------
+// --- trace, vander
+// -------------------------------------------------------------------------------------------------------
 
 namespace {
 struct TraceBackward0 {

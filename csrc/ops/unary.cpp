@@ -1,4 +1,5 @@
-// Element-wise functions of one tensor: forward and derivative of each side by side. Must not know Python.
+// Element-wise functions of one tensor: forward and derivative of each side by side. Must not know
+// Python.
 #include <cmath>
 #include <limits>
 
@@ -15,35 +16,36 @@ constexpr uint32_t kUnary = kFunction | kMethod | kInplace | kOut | kPointwise;
 constexpr double kPi = 3.14159265358979323846;
 
 // The composite formula where it must be differentiable itself, the fused kernel elsewhere.
-#define PC_FUSED(KERNEL, COMPOSITE) (grad_enabled() ? (COMPOSITE) : gradient_pointwise(Gradient::KERNEL, g, v))
+#define PC_FUSED(KERNEL, COMPOSITE) \
+  (grad_enabled() ? (COMPOSITE) : gradient_pointwise(Gradient::KERNEL, g, v))
 
 Tensor saved_input(const Tensor& in, const Tensor&) { return in; }
 
 }  // namespace
 
-// NAME(x) for floating x (integers convert first). SAVE is `input` or `result`: what the derivative calls v; g is the
-// incoming gradient.
+// NAME(x) for floating x (integers convert first). SAVE is `input` or `result`: what the derivative
+// calls v; g is the incoming gradient.
 #define PC_UNARY_SAVE_input(in, out) Saved(in)
 #define PC_UNARY_SAVE_result(in, out) Saved::output(out)
 #define PC_UNARY_FLAGS_input kUnary
 #define PC_UNARY_FLAGS_result (kUnary | kOverwritable)
-#define PC_UNARY(NAME, NODE, SAVE, DERIVATIVE, DOC)                                            \
-  namespace {                                                                                  \
-  struct NODE {                                                                                \
-    static constexpr const char* name = #NODE;                                                 \
-    Saved saved;                                                                               \
-    void operator()(Backward& b) {                                                             \
-      [[maybe_unused]] Tensor v = b.get(saved);                                                \
-      const Tensor& g = b.grad();                                                              \
-      b.set(0, DERIVATIVE);                                                                    \
-    }                                                                                          \
-  };                                                                                           \
-  }                                                                                            \
-  Tensor NAME(const Tensor& input) {                                                           \
-    Tensor out = unary_pointwise(Unary::NAME, input, to_floating(input.dtype()));              \
-    if (recording(input)) record(out, NODE{PC_UNARY_SAVE_##SAVE(input, out)}, input);          \
-    return out;                                                                                \
-  }                                                                                            \
+#define PC_UNARY(NAME, NODE, SAVE, DERIVATIVE, DOC)                                   \
+  namespace {                                                                         \
+  struct NODE {                                                                       \
+    static constexpr const char* name = #NODE;                                        \
+    Saved saved;                                                                      \
+    void operator()(Backward& b) {                                                    \
+      [[maybe_unused]] Tensor v = b.get(saved);                                       \
+      const Tensor& g = b.grad();                                                     \
+      b.set(0, DERIVATIVE);                                                           \
+    }                                                                                 \
+  };                                                                                  \
+  }                                                                                   \
+  Tensor NAME(const Tensor& input) {                                                  \
+    Tensor out = unary_pointwise(Unary::NAME, input, to_floating(input.dtype()));     \
+    if (recording(input)) record(out, NODE{PC_UNARY_SAVE_##SAVE(input, out)}, input); \
+    return out;                                                                       \
+  }                                                                                   \
   PYCORE_OP(#NAME "(Tensor input) -> Tensor", NAME, PC_UNARY_FLAGS_##SAVE, DOC);
 
 PC_UNARY(exp, ExpBackward0, result, mul(g, v), R"(
@@ -145,7 +147,7 @@ tensor([0.0000, 0.7854])
 namespace {
 Tensor cosh_of(const Tensor& x);
 Tensor sinh_of(const Tensor& x);
-}
+}  // namespace
 PC_UNARY(sinh, SinhBackward0, input, mul(g, cosh_of(v)), R"(
 The hyperbolic sine.
 
@@ -161,7 +163,7 @@ tensor([1.0000, 1.5431])
 namespace {
 Tensor cosh_of(const Tensor& x) { return cosh(x); }
 Tensor sinh_of(const Tensor& x) { return sinh(x); }
-}
+}  // namespace
 PC_UNARY(tanh, TanhBackward0, result, PC_FUSED(tanh, sub(g, mul(g, mul(v, v)))), R"(
 The hyperbolic tangent.
 
@@ -192,7 +194,8 @@ The logistic function ``1 / (1 + exp(-x))``.
 >>> pycore.sigmoid(pycore.tensor([0., 1.]))
 tensor([0.5000, 0.7311])
 )")
-PC_UNARY(erf, ErfBackward0, input, PC_FUSED(erf, mul(mul(g, 2 / std::sqrt(kPi)), exp(neg(mul(v, v))))), R"(
+PC_UNARY(erf, ErfBackward0, input,
+         PC_FUSED(erf, mul(mul(g, 2 / std::sqrt(kPi)), exp(neg(mul(v, v))))), R"(
 The error function.
 
 >>> pycore.erf(pycore.tensor([0., 1.]))
@@ -211,7 +214,8 @@ The inverse of the error function.
 tensor([0.0000, 0.4769])
 )")
 
-// --- functions that keep integers -----------------------------------------------------------------------------------
+// --- functions that keep integers
+// -----------------------------------------------------------------------------------
 
 // Of bool, abs is refused and the square is an integer, as in PyTorch.
 static DType kept_dtype(DType t, Unary f) {
@@ -220,24 +224,24 @@ static DType kept_dtype(DType t, Unary f) {
   return DType::int64;
 }
 
-#define PC_UNARY_KEEP(NAME, NODE, DERIVATIVE, DOC)                                             \
-  namespace {                                                                                  \
-  struct NODE {                                                                                \
-    static constexpr const char* name = #NODE;                                                 \
-    Saved saved;                                                                               \
-    void operator()(Backward& b) {                                                             \
-      Tensor v = b.get(saved);                                                                 \
-      const Tensor& g = b.grad();                                                              \
-      b.set(0, DERIVATIVE);                                                                    \
-    }                                                                                          \
-  };                                                                                           \
-  }                                                                                            \
-  Tensor NAME(const Tensor& input) {                                                           \
-    DType t = kept_dtype(input.dtype(), Unary::NAME);                                          \
-    Tensor out = unary_pointwise(Unary::NAME, input, t);                                       \
-    if (recording(input)) record(out, NODE{saved_input(input, out)}, input);                   \
-    return out;                                                                                \
-  }                                                                                            \
+#define PC_UNARY_KEEP(NAME, NODE, DERIVATIVE, DOC)                           \
+  namespace {                                                                \
+  struct NODE {                                                              \
+    static constexpr const char* name = #NODE;                               \
+    Saved saved;                                                             \
+    void operator()(Backward& b) {                                           \
+      Tensor v = b.get(saved);                                               \
+      const Tensor& g = b.grad();                                            \
+      b.set(0, DERIVATIVE);                                                  \
+    }                                                                        \
+  };                                                                         \
+  }                                                                          \
+  Tensor NAME(const Tensor& input) {                                         \
+    DType t = kept_dtype(input.dtype(), Unary::NAME);                        \
+    Tensor out = unary_pointwise(Unary::NAME, input, t);                     \
+    if (recording(input)) record(out, NODE{saved_input(input, out)}, input); \
+    return out;                                                              \
+  }                                                                          \
   PYCORE_OP(#NAME "(Tensor input) -> Tensor", NAME, kUnary, DOC);
 
 PC_UNARY_KEEP(abs, AbsBackward0, PC_FUSED(abs, mul(g, sign(v))), R"(
@@ -263,7 +267,8 @@ struct NegBackward0 {
 // Piecewise constant functions.
 template <int N>
 struct ZeroBackward {
-  static constexpr const char* names[] = {"SignBackward0", "FloorBackward0", "CeilBackward0", "RoundBackward0", "TruncBackward0"};
+  static constexpr const char* names[] = {"SignBackward0", "FloorBackward0", "CeilBackward0",
+                                          "RoundBackward0", "TruncBackward0"};
   static constexpr const char* name = names[N];
   static constexpr bool saves = false;
   void operator()(Backward& b) { b.set(0, zeros_like(b.grad())); }
@@ -286,7 +291,8 @@ Tensor keep_dtype(Unary f, const Tensor& input) {
 
 Tensor neg(const Tensor& input) {
   PC_CHECK(input.dtype() != DType::bool_,
-           "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
+           "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+           "invert a mask, use the "
            "`~` or `logical_not()` operator instead.");
   return keep_dtype<NegBackward0>(Unary::neg, input);
 }
@@ -307,10 +313,11 @@ PYCORE_OP("sign(Tensor input) -> Tensor", sign, kUnary | kOverwritable, R"(
 >>> pycore.sign(pycore.tensor([-2., 0., 3.]))
 tensor([-1.,  0.,  1.])
 )");
-PYCORE_OP("sgn(Tensor input) -> Tensor", sign, kUnary | kOverwritable, "Alias of :func:`sign` for real numbers.");
+PYCORE_OP("sgn(Tensor input) -> Tensor", sign, kUnary | kOverwritable,
+          "Alias of :func:`sign` for real numbers.");
 
-#define PC_ROUNDING(NAME, RULE, DOC)                                                                    \
-  static Tensor NAME##_op(const Tensor& input) { return keep_dtype<RULE>(Unary::NAME, input); }         \
+#define PC_ROUNDING(NAME, RULE, DOC)                                                            \
+  static Tensor NAME##_op(const Tensor& input) { return keep_dtype<RULE>(Unary::NAME, input); } \
   PYCORE_OP(#NAME "(Tensor input) -> Tensor", NAME##_op, kUnary | kOverwritable, DOC);
 PC_ROUNDING(floor, ZeroBackward<1>, R"(
 The largest whole number not above each element.
@@ -336,29 +343,36 @@ The fraction of each element, with its sign.
 >>> pycore.frac(pycore.tensor([-1.5, 1.25]))
 tensor([-0.5000,  0.2500])
 )")
-PYCORE_OP("fix(Tensor input) -> Tensor", trunc_op, kUnary | kOverwritable, "Alias of :func:`trunc`.");
+PYCORE_OP("fix(Tensor input) -> Tensor", trunc_op, kUnary | kOverwritable,
+          "Alias of :func:`trunc`.");
 
 static Tensor round_op(const Tensor& input, int64_t decimals) {
-  if (decimals == 0 || !is_floating(input.dtype())) return keep_dtype<ZeroBackward<3>>(Unary::round, input);
+  if (decimals == 0 || !is_floating(input.dtype()))
+    return keep_dtype<ZeroBackward<3>>(Unary::round, input);
   GradGuard off(false);
   double scale = std::pow(10.0, static_cast<double>(std::abs(decimals)));
   Tensor x = decimals > 0 ? mul(input, scale) : div(input, scale);
   Tensor r = unary_pointwise(Unary::round, x, x.dtype());
   return decimals > 0 ? div(r, scale) : mul(r, scale);
 }
-PYCORE_OP("round(Tensor input, *, int decimals=0) -> Tensor", round_op, kFunction | kMethod | kInplace | kOut, R"(
+PYCORE_OP("round(Tensor input, *, int decimals=0) -> Tensor", round_op,
+          kFunction | kMethod | kInplace | kOut, R"(
 The nearest whole number, halves to the even one; ``decimals`` digits are kept.
 
 >>> pycore.round(pycore.tensor([0.5, 1.5, 2.7]))
 tensor([0., 2., 3.])
 )");
 
-// --- special functions ------------------------------------------------------------------------------------------------
+// --- special functions
+// ------------------------------------------------------------------------------------------------
 
 static Tensor trigamma_unavailable(const Tensor&) {
-  fail(ErrorKind::not_implemented, "digamma: the derivative of digamma (polygamma) is not implemented");
+  fail(ErrorKind::not_implemented,
+       "digamma: the derivative of digamma (polygamma) is not implemented");
 }
-static Tensor digamma_raw(const Tensor& x) { return unary_pointwise(Unary::digamma, x, to_floating(x.dtype())); }
+static Tensor digamma_raw(const Tensor& x) {
+  return unary_pointwise(Unary::digamma, x, to_floating(x.dtype()));
+}
 PC_UNARY(digamma, DigammaBackward0, input, mul(g, trigamma_unavailable(v)), R"(
 The logarithmic derivative of the gamma function.
 
@@ -374,10 +388,12 @@ tensor([0.6931])
 PC_UNARY(deg2rad, Deg2RadBackward0, input, mul(g, kPi / 180), "Degrees to radians.")
 PC_UNARY(rad2deg, Rad2DegBackward0, input, mul(g, 180 / kPi), "Radians to degrees.")
 PC_UNARY(sinc, SincBackward0, input,
-         where(eq(v, 0.0), 0.0, mul(g, div(sub(cos(mul(v, kPi)), div(sin(mul(v, kPi)), mul(v, kPi))), v))),
+         where(eq(v, 0.0), 0.0,
+               mul(g, div(sub(cos(mul(v, kPi)), div(sin(mul(v, kPi)), mul(v, kPi))), v))),
          "``sin(pi x) / (pi x)``, 1 at zero.")
 
-#define PC_ALIAS(ALIAS, TARGET) PYCORE_OP(#ALIAS "(Tensor input) -> Tensor", TARGET, kUnary, "Alias of :func:`" #TARGET "`.")
+#define PC_ALIAS(ALIAS, TARGET) \
+  PYCORE_OP(#ALIAS "(Tensor input) -> Tensor", TARGET, kUnary, "Alias of :func:`" #TARGET "`.")
 PC_ALIAS(arcsin, asin);
 PC_ALIAS(arccos, acos);
 PC_ALIAS(arctan, atan);
@@ -388,7 +404,8 @@ PYCORE_OP("special.expit(Tensor input) -> Tensor", sigmoid, kFunction, "Alias of
 PYCORE_OP("special.erf(Tensor input) -> Tensor", erf, kFunction, "Alias of :func:`erf`.");
 PYCORE_OP("special.expm1(Tensor input) -> Tensor", expm1, kFunction, "Alias of :func:`expm1`.");
 
-// --- logit ---------------------------------------------------------------------------------------------------------------
+// --- logit
+// ---------------------------------------------------------------------------------------------------------------
 
 namespace {
 struct LogitBackward0 {
@@ -416,7 +433,8 @@ PYCORE_OP("logit(Tensor input, float? eps=None) -> Tensor", logit, kUnary, R"(
 tensor([0.0000, 2.1972])
 )");
 
-// --- clamp ---------------------------------------------------------------------------------------------------------------
+// --- clamp
+// ---------------------------------------------------------------------------------------------------------------
 
 namespace {
 struct ClampBackward1 {
@@ -453,77 +471,100 @@ Tensor clamp(const Tensor& input, std::optional<Scalar> min, std::optional<Scala
   if (recording(input)) record(out, ClampBackward1{Saved(input), bounds[0], bounds[1]}, input);
   return out;
 }
-static Tensor clamp_op(const Tensor& input, std::optional<Scalar> min, std::optional<Scalar> max) { return clamp(input, min, max); }
-PYCORE_OP("clamp(Tensor input, Scalar? min=None, Scalar? max=None) -> Tensor", clamp_op, kFunction | kMethod | kInplace | kOut, R"(
+static Tensor clamp_op(const Tensor& input, std::optional<Scalar> min, std::optional<Scalar> max) {
+  return clamp(input, min, max);
+}
+PYCORE_OP("clamp(Tensor input, Scalar? min=None, Scalar? max=None) -> Tensor", clamp_op,
+          kFunction | kMethod | kInplace | kOut, R"(
 Limits every element to [min, max]; NaN stays NaN.
 
 >>> pycore.clamp(pycore.tensor([-1., 0.5, 2.]), 0, 1)
 tensor([0.0000, 0.5000, 1.0000])
 )");
-PYCORE_OP("clip(Tensor input, Scalar? min=None, Scalar? max=None) -> Tensor", clamp_op, kFunction | kMethod | kInplace | kOut,
-          "Alias of :func:`clamp`.");
+PYCORE_OP("clip(Tensor input, Scalar? min=None, Scalar? max=None) -> Tensor", clamp_op,
+          kFunction | kMethod | kInplace | kOut, "Alias of :func:`clamp`.");
 static Tensor clamp_tensor(const Tensor& input, const Tensor& min, const Tensor& max) {
-  PC_CHECK(min.defined() || max.defined(), "torch.clamp: At least one of 'min' or 'max' must not be None");
+  PC_CHECK(min.defined() || max.defined(),
+           "torch.clamp: At least one of 'min' or 'max' must not be None");
   Tensor out = input;
   if (min.defined()) out = maximum(out, min);
   if (max.defined()) out = minimum(out, max);
   return out;
 }
-PYCORE_OP("clamp(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor", clamp_tensor, kFunction | kMethod | kInplace | kOut, "");
-PYCORE_OP("clip(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor", clamp_tensor, kFunction | kMethod | kInplace | kOut, "");
+PYCORE_OP("clamp(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor", clamp_tensor,
+          kFunction | kMethod | kInplace | kOut, "");
+PYCORE_OP("clip(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor", clamp_tensor,
+          kFunction | kMethod | kInplace | kOut, "");
 static Tensor clamp_min(const Tensor& input, Scalar min) { return clamp(input, min, std::nullopt); }
-PYCORE_OP("clamp_min(Tensor input, Scalar min) -> Tensor", clamp_min, kFunction | kMethod | kInplace, "Raises every element to at least ``min``.");
+PYCORE_OP("clamp_min(Tensor input, Scalar min) -> Tensor", clamp_min,
+          kFunction | kMethod | kInplace, "Raises every element to at least ``min``.");
 static Tensor clamp_max(const Tensor& input, Scalar max) { return clamp(input, std::nullopt, max); }
-PYCORE_OP("clamp_max(Tensor input, Scalar max) -> Tensor", clamp_max, kFunction | kMethod | kInplace, "Lowers every element to at most ``max``.");
+PYCORE_OP("clamp_max(Tensor input, Scalar max) -> Tensor", clamp_max,
+          kFunction | kMethod | kInplace, "Lowers every element to at most ``max``.");
 
-// --- nan_to_num, predicates --------------------------------------------------------------------------------------------
+// --- nan_to_num, predicates
+// --------------------------------------------------------------------------------------------
 
 namespace {
 struct NanToNumBackward0 {
   static constexpr const char* name = "NanToNumBackward0";
   Saved x;
   void operator()(Backward& b) {
-    b.set(0, mul(b.grad(), to_dtype(predicate_pointwise(Predicate::isfinite, detach(b.get(x))), b.grad().dtype())));
+    b.set(0, mul(b.grad(), to_dtype(predicate_pointwise(Predicate::isfinite, detach(b.get(x))),
+                                    b.grad().dtype())));
   }
 };
 }  // namespace
-static Tensor nan_to_num(const Tensor& input, std::optional<double> nan, std::optional<double> posinf, std::optional<double> neginf) {
+static Tensor nan_to_num(const Tensor& input, std::optional<double> nan,
+                         std::optional<double> posinf, std::optional<double> neginf) {
   if (!is_floating(input.dtype())) return clone_data(input);
-  double limit = input.dtype() == DType::float64    ? std::numeric_limits<double>::max()
+  double limit = input.dtype() == DType::float64   ? std::numeric_limits<double>::max()
                  : input.dtype() == DType::float16 ? 65504.0
-                 : input.dtype() == DType::bfloat16 ? 3.3895313892515355e38
-                                                    : static_cast<double>(std::numeric_limits<float>::max());
+                 : input.dtype() == DType::bfloat16
+                     ? 3.3895313892515355e38
+                     : static_cast<double>(std::numeric_limits<float>::max());
   const double params[3] = {nan.value_or(0), posinf.value_or(limit), neginf.value_or(-limit)};
   Tensor out = unary_pointwise(Unary::nan_to_num, input, input.dtype(), params);
   if (recording(input)) record(out, NanToNumBackward0{Saved(input)}, input);
   return out;
 }
-PYCORE_OP("nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor", nan_to_num, kUnary, R"(
+PYCORE_OP(
+    "nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
+    nan_to_num, kUnary, R"(
 Replaces NaN (by 0) and infinities (by the largest finite values).
 
 >>> pycore.nan_to_num(pycore.tensor([float('nan'), 1.]))
 tensor([0., 1.])
 )");
 
-#define PC_PREDICATE(NAME, KERNEL, FLAGS, DOC)                                                                    \
-  static Tensor NAME##_op(const Tensor& input) { return predicate_pointwise(Predicate::KERNEL, input); }          \
+#define PC_PREDICATE(NAME, KERNEL, FLAGS, DOC)            \
+  static Tensor NAME##_op(const Tensor& input) {          \
+    return predicate_pointwise(Predicate::KERNEL, input); \
+  }                                                       \
   PYCORE_OP(#NAME "(Tensor input) -> Tensor", NAME##_op, FLAGS, DOC);
 PC_PREDICATE(isnan, isnan, kFunction | kMethod, "True where an element is NaN.")
 PC_PREDICATE(isinf, isinf, kFunction | kMethod, "True where an element is infinite.")
-PC_PREDICATE(isfinite, isfinite, kFunction | kMethod, "True where an element is neither infinite nor NaN.")
-PC_PREDICATE(isposinf, isposinf, kFunction | kMethod | kOut, "True where an element is positive infinity.")
-PC_PREDICATE(isneginf, isneginf, kFunction | kMethod | kOut, "True where an element is negative infinity.")
+PC_PREDICATE(isfinite, isfinite, kFunction | kMethod,
+             "True where an element is neither infinite nor NaN.")
+PC_PREDICATE(isposinf, isposinf, kFunction | kMethod | kOut,
+             "True where an element is positive infinity.")
+PC_PREDICATE(isneginf, isneginf, kFunction | kMethod | kOut,
+             "True where an element is negative infinity.")
 PC_PREDICATE(signbit, signbit, kFunction | kMethod | kOut, "True where the sign bit is set.")
 
-Tensor logical_not(const Tensor& input) { return predicate_pointwise(Predicate::logical_not, input); }
-PYCORE_OP("logical_not(Tensor input) -> Tensor", logical_not, kFunction | kMethod | kInplace | kOut, R"(
+Tensor logical_not(const Tensor& input) {
+  return predicate_pointwise(Predicate::logical_not, input);
+}
+PYCORE_OP("logical_not(Tensor input) -> Tensor", logical_not, kFunction | kMethod | kInplace | kOut,
+          R"(
 True where an element is zero.
 
 >>> pycore.logical_not(pycore.tensor([0, 2]))
 tensor([ True, False])
 )");
 static Tensor bitwise_not(const Tensor& input) {
-  PC_CHECK(!is_floating(input.dtype()), "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
+  PC_CHECK(!is_floating(input.dtype()),
+           "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
   return unary_pointwise(Unary::bitwise_not, input, input.dtype());
 }
 PYCORE_OP("bitwise_not(Tensor input) -> Tensor", bitwise_not, kUnary, R"(

@@ -36,7 +36,8 @@ Runs find_runs(const std::vector<int64_t>& order, const Differs& differs) {
   return runs;
 }
 
-// Integers in a range not much larger than their number are counted instead of sorted. False if they are not.
+// Integers in a range not much larger than their number are counted instead of sorted. False if
+// they are not.
 template <class T>
 bool count_runs(const T* p, int64_t n, Runs& runs) {
   if constexpr (!std::is_integral_v<T>) {
@@ -63,7 +64,8 @@ bool count_runs(const T* p, int64_t n, Runs& runs) {
     }
     runs.inverse = empty({{n}}, DType::int64);
     auto* inverse = runs.inverse.data<int64_t>();
-    for (int64_t i = 0; i < n; ++i) inverse[i] = rank[static_cast<size_t>(static_cast<int64_t>(p[i]) - low)];
+    for (int64_t i = 0; i < n; ++i)
+      inverse[i] = rank[static_cast<size_t>(static_cast<int64_t>(p[i]) - low)];
     runs.counts = empty({{static_cast<int64_t>(counts.size())}}, DType::int64);
     std::copy(counts.begin(), counts.end(), runs.counts.data<int64_t>());
     return true;
@@ -81,8 +83,9 @@ Runs runs_of(const T* p, int64_t n, int64_t width, bool consecutive) {
     // Values beside their places sort faster than places that point at values.
     std::vector<Entry<T>> entries(static_cast<size_t>(n));
     for (int64_t i = 0; i < n; ++i) entries[static_cast<size_t>(i)] = {p[i], i};
-    std::stable_sort(entries.begin(), entries.end(),
-                     [](const Entry<T>& a, const Entry<T>& b) { return less_nan_last(a.value, b.value); });
+    std::stable_sort(entries.begin(), entries.end(), [](const Entry<T>& a, const Entry<T>& b) {
+      return less_nan_last(a.value, b.value);
+    });
     for (size_t i = 0; i < entries.size(); ++i) order[i] = entries[i].index;
   } else if (!consecutive) {
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
@@ -114,7 +117,8 @@ Dims back_dim(int64_t n, int64_t dim) {
   return inverse;
 }
 
-Result distinct(const char* op, const Tensor& input, bool consecutive, bool with_inverse, bool with_counts, std::optional<int64_t> dim) {
+Result distinct(const char* op, const Tensor& input, bool consecutive, bool with_inverse,
+                bool with_counts, std::optional<int64_t> dim) {
   Tensor x = detach(input);
   int64_t n = x.numel(), width = 1;
   if (dim) {
@@ -122,7 +126,9 @@ Result distinct(const char* op, const Tensor& input, bool consecutive, bool with
     n = x.size(*dim);
     x = permute(x, first_dim(x.dim(), *dim));
     for (int64_t i = 1; i < x.dim(); ++i) width *= x.sizes()[i];
-    PC_CHECK(n == 0 || width > 0, op, ": There are 0 sized dimensions, and they aren't selected by `dim`, so unique cannot be applied");
+    PC_CHECK(n == 0 || width > 0, op,
+             ": There are 0 sized dimensions, and they aren't selected by `dim`, so unique cannot "
+             "be applied");
   }
   x = contiguous(x);
   Tensor values;
@@ -136,7 +142,8 @@ Result distinct(const char* op, const Tensor& input, bool consecutive, bool with
     sizes[0] = m;
     values = empty(sizes, x.dtype());
     T* to = values.data<T>();
-    for (int64_t k = 0; k < m; ++k) std::copy_n(p + runs.first[static_cast<size_t>(k)] * width, width, to + k * width);
+    for (int64_t k = 0; k < m; ++k)
+      std::copy_n(p + runs.first[static_cast<size_t>(k)] * width, width, to + k * width);
   });
   if (dim) values = contiguous(permute(values, back_dim(x.dim(), *dim)));
   if (!dim) runs.inverse = reshape(runs.inverse, input.sizes());
@@ -154,11 +161,14 @@ Result distinct(const char* op, const Tensor& input, bool consecutive, bool with
 
 }  // namespace
 
-static Result unique(const Tensor& input, bool, bool return_inverse, bool return_counts, std::optional<int64_t> dim) {
+static Result unique(const Tensor& input, bool, bool return_inverse, bool return_counts,
+                     std::optional<int64_t> dim) {
   return distinct("unique()", input, false, return_inverse, return_counts, dim);
 }
-PYCORE_OP("unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor", unique,
-          kFunction | kMethod, R"(
+PYCORE_OP(
+    "unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, "
+    "int? dim=None) -> Tensor",
+    unique, kFunction | kMethod, R"(
 The distinct values in ascending order; with ``dim`` the distinct entries along it. ``return_inverse`` adds where each input
 element went, ``return_counts`` how often each value occurs: the result is then a tuple. Not differentiable.
 
@@ -166,11 +176,14 @@ element went, ``return_counts`` how often each value occurs: the result is then 
 (tensor([1, 3]), tensor([1, 2]))
 )");
 
-static Result unique_consecutive(const Tensor& input, bool return_inverse, bool return_counts, std::optional<int64_t> dim) {
+static Result unique_consecutive(const Tensor& input, bool return_inverse, bool return_counts,
+                                 std::optional<int64_t> dim) {
   return distinct("unique_consecutive()", input, true, return_inverse, return_counts, dim);
 }
-PYCORE_OP("unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor",
-          unique_consecutive, kFunction | kMethod, R"(
+PYCORE_OP(
+    "unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? "
+    "dim=None) -> Tensor",
+    unique_consecutive, kFunction | kMethod, R"(
 As :func:`unique`, merging only neighbours and keeping the order.
 
 >>> pycore.unique_consecutive(pycore.tensor([1, 1, 2, 1]))

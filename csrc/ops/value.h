@@ -1,5 +1,5 @@
-// The common currency between a caller (the Python parser) and an operator: arguments and results of any schema type
-// without templates or allocation. Must not know Python.
+// The common currency between a caller (the Python parser) and an operator: arguments and results
+// of any schema type without templates or allocation. Must not know Python.
 #pragma once
 
 #include <optional>
@@ -110,7 +110,9 @@ struct FromValue<int64_t> {
 };
 template <>
 struct FromValue<double> {
-  static double get(const Value& v) { return v.kind == Value::Kind::number ? v.d : static_cast<double>(v.i); }
+  static double get(const Value& v) {
+    return v.kind == Value::Kind::number ? v.d : static_cast<double>(v.i);
+  }
 };
 template <>
 struct FromValue<bool> {
@@ -139,7 +141,8 @@ struct FromValue<std::string_view> {
 template <>
 struct FromValue<Generator*> {
   static Generator* get(const Value& v) {
-    return v.kind == Value::Kind::none ? nullptr : static_cast<Generator*>(const_cast<void*>(v.list));
+    return v.kind == Value::Kind::none ? nullptr
+                                       : static_cast<Generator*>(const_cast<void*>(v.list));
   }
 };
 template <class T>
@@ -152,7 +155,18 @@ struct FromValue<std::optional<T>> {
 
 // What an operator returned.
 struct Result {
-  enum class Kind : uint8_t { none, tensor, tuple, list, boolean, integer, number, scalar, text, dtype };
+  enum class Kind : uint8_t {
+    none,
+    tensor,
+    tuple,
+    list,
+    boolean,
+    integer,
+    number,
+    scalar,
+    text,
+    dtype
+  };
   Kind kind = Kind::none;
   Tensor tensor;
   std::vector<Tensor> tensors;

@@ -1,4 +1,5 @@
-// Views: other shapes of the same memory. Each is a differentiable alias of its base. Must not know kernels or Python.
+// Views: other shapes of the same memory. Each is a differentiable alias of its base. Must not know
+// kernels or Python.
 #include <algorithm>
 
 #include "ops/ops.h"
@@ -15,7 +16,8 @@ Tensor make_view(const Tensor& base, IntSpan sizes, IntSpan strides, int64_t off
   return out;
 }
 
-// --- view, reshape ---------------------------------------------------------------------------------------------------
+// --- view, reshape
+// ---------------------------------------------------------------------------------------------------
 
 Dims infer_size(IntSpan sizes, int64_t numel) {
   Dims out(sizes);
@@ -26,13 +28,15 @@ Dims infer_size(IntSpan sizes, int64_t numel) {
       unknown = i;
     } else {
       PC_CHECK(out[i] >= 0, "invalid shape dimension ", out[i]);
-      PC_CHECK(!__builtin_mul_overflow(known, out[i], &known), "shape '", out, "' is invalid for input of size ", numel);
+      PC_CHECK(!__builtin_mul_overflow(known, out[i], &known), "shape '", out,
+               "' is invalid for input of size ", numel);
     }
   }
   if (unknown >= 0) {
-    PC_CHECK(known != 0 || numel != 0,
-             "cannot reshape tensor of 0 elements into shape ", out, " because the unspecified dimension size -1 can be any value and is ambiguous");
-    PC_CHECK(known != 0 && numel % known == 0, "shape '", out, "' is invalid for input of size ", numel);
+    PC_CHECK(known != 0 || numel != 0, "cannot reshape tensor of 0 elements into shape ", out,
+             " because the unspecified dimension size -1 can be any value and is ambiguous");
+    PC_CHECK(known != 0 && numel % known == 0, "shape '", out, "' is invalid for input of size ",
+             numel);
     out[unknown] = numel / known;
   } else {
     PC_CHECK(known == numel, "shape '", out, "' is invalid for input of size ", numel);
@@ -88,9 +92,10 @@ Tensor view(const Tensor& t, IntSpan size) {
   Dims sizes = infer_size(size, t.numel());
   auto strides = view_strides(t, sizes);
   PC_CHECK(strides,
-           "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
-           "contiguous subspaces). Use .reshape(...) instead. view: got size ", t.sizes(), " with strides ", t.strides(),
-           ", asked for ", sizes);
+           "view size is not compatible with input tensor's size and stride (at least one "
+           "dimension spans across two "
+           "contiguous subspaces). Use .reshape(...) instead. view: got size ",
+           t.sizes(), " with strides ", t.strides(), ", asked for ", sizes);
   return view_as(t, sizes, *strides);
 }
 PYCORE_OP("view(Tensor input, int[] size) -> Tensor", view, kMethod, R"(
@@ -117,9 +122,11 @@ tensor([[0, 1],
         [2, 3]])
 )");
 static Tensor view_as_other(const Tensor& t, const Tensor& other) { return view(t, other.sizes()); }
-PYCORE_OP("view_as(Tensor input, Tensor other) -> Tensor", view_as_other, kMethod, "``input.view(other.size())``.");
+PYCORE_OP("view_as(Tensor input, Tensor other) -> Tensor", view_as_other, kMethod,
+          "``input.view(other.size())``.");
 static Tensor reshape_as(const Tensor& t, const Tensor& other) { return reshape(t, other.sizes()); }
-PYCORE_OP("reshape_as(Tensor input, Tensor other) -> Tensor", reshape_as, kMethod, "``input.reshape(other.size())``.");
+PYCORE_OP("reshape_as(Tensor input, Tensor other) -> Tensor", reshape_as, kMethod,
+          "``input.reshape(other.size())``.");
 
 namespace {
 struct AliasBackward0 {
@@ -136,15 +143,18 @@ Tensor alias_view(const Tensor& t) {
 
 static Tensor view_dtype(const Tensor& t, DType dtype) {
   if (dtype == t.dtype()) return detach(t);
-  PC_CHECK(!recording(t), "view: changing the dtype of a tensor that requires grad is not supported");
+  PC_CHECK(!recording(t),
+           "view: changing the dtype of a tensor that requires grad is not supported");
   PC_CHECK(item_size(dtype) == t.item_size() || (t.is_contiguous() && t.dim() > 0),
-           "self.stride(-1) must be 1 to view ", t.dtype(), " as ", dtype, " (different element sizes)");
+           "self.stride(-1) must be 1 to view ", t.dtype(), " as ", dtype,
+           " (different element sizes)");
   Dims sizes = t.sizes(), strides = t.strides();
   int64_t offset = t.offset();
   if (item_size(dtype) != t.item_size()) {
     int64_t bytes = sizes.back() * t.item_size();
     PC_CHECK(bytes % item_size(dtype) == 0 && (offset * t.item_size()) % item_size(dtype) == 0,
-             "self.size(-1) must be divisible by ", item_size(dtype) / t.item_size(), " to view ", t.dtype(), " as ", dtype);
+             "self.size(-1) must be divisible by ", item_size(dtype) / t.item_size(), " to view ",
+             t.dtype(), " as ", dtype);
     sizes[sizes.size() - 1] = bytes / item_size(dtype);
     contiguous_strides(sizes, strides);
     offset = offset * t.item_size() / item_size(dtype);
@@ -197,26 +207,32 @@ Splits one dimension into several.
 pycore.Size([4, 2, 3])
 )");
 
-// --- as_strided --------------------------------------------------------------------------------------------------------
+// --- as_strided
+// --------------------------------------------------------------------------------------------------------
 
 Tensor as_strided(const Tensor& t, IntSpan sizes, IntSpan strides, std::optional<int64_t> offset) {
   PC_CHECK(sizes.size() == strides.size(), "mismatch in length of strides and shape");
   int64_t o = offset.value_or(t.offset()), last = o;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    PC_CHECK(sizes[i] >= 0, "Trying to create tensor with negative dimension ", sizes[i], ": ", Dims(sizes));
-    PC_CHECK(strides[i] >= 0, "as_strided: Negative strides are not supported at the moment, got strides: ", Dims(strides));
+    PC_CHECK(sizes[i] >= 0, "Trying to create tensor with negative dimension ", sizes[i], ": ",
+             Dims(sizes));
+    PC_CHECK(strides[i] >= 0,
+             "as_strided: Negative strides are not supported at the moment, got strides: ",
+             Dims(strides));
     last += (sizes[i] - 1) * strides[i];
   }
   bool is_empty = std::find(sizes.begin(), sizes.end(), 0) != sizes.end();
   PC_CHECK(o >= 0, "Tensor: invalid storage offset ", o);
-  PC_CHECK(is_empty || (last + 1) * t.item_size() <= t->storage->bytes, "setStorage: sizes ", Dims(sizes), ", strides ",
-           Dims(strides), ", storage offset ", o, " require a storage size of ", (last + 1) * t.item_size(),
+  PC_CHECK(is_empty || (last + 1) * t.item_size() <= t->storage->bytes, "setStorage: sizes ",
+           Dims(sizes), ", strides ", Dims(strides), ", storage offset ", o,
+           " require a storage size of ", (last + 1) * t.item_size(),
            " which is out of bounds for storage of size ", t->storage->bytes);
   Tensor out = make_view(t, sizes, strides, o);
   if (recording(t)) record(out, as_strided_rule(t, out), t);
   return out;
 }
-PYCORE_OP("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor", as_strided, kView, R"(
+PYCORE_OP("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+          as_strided, kView, R"(
 A view with the given sizes, strides and offset (in elements) on the tensor's storage.
 
 >>> pycore.as_strided(pycore.arange(6), (2, 2), (1, 2))
@@ -224,7 +240,8 @@ tensor([[0, 2],
         [1, 3]])
 )");
 
-// --- expand --------------------------------------------------------------------------------------------------------------
+// --- expand
+// --------------------------------------------------------------------------------------------------------------
 
 namespace {
 struct ExpandBackward0 {
@@ -237,20 +254,23 @@ struct ExpandBackward0 {
 
 Tensor expand(const Tensor& t, IntSpan size) {
   int64_t lead = static_cast<int64_t>(size.size()) - t.dim();
-  PC_CHECK(lead >= 0, "expand(torch.", legacy_type_name(t.dtype()) + 6, "{", t.sizes(), "}, size=", Dims(size),
-           "): the number of sizes provided (", size.size(), ") must be greater or equal to the number of dimensions in the tensor (",
-           t.dim(), ")");
+  PC_CHECK(lead >= 0, "expand(torch.", legacy_type_name(t.dtype()) + 6, "{", t.sizes(),
+           "}, size=", Dims(size), "): the number of sizes provided (", size.size(),
+           ") must be greater or equal to the number of dimensions in the tensor (", t.dim(), ")");
   Dims sizes(size), strides(static_cast<int64_t>(size.size()), 0);
   for (int64_t i = 0; i < sizes.size(); ++i) {
     if (i < lead) {
-      PC_CHECK(sizes[i] >= 0, "The expanded size of the tensor (", sizes[i], ") isn't allowed in a leading, non-existing dimension ", i);
+      PC_CHECK(sizes[i] >= 0, "The expanded size of the tensor (", sizes[i],
+               ") isn't allowed in a leading, non-existing dimension ", i);
       continue;
     }
     int64_t have = t.sizes()[i - lead];
     if (sizes[i] == -1) sizes[i] = have;
-    PC_CHECK(sizes[i] == have || have == 1, "The expanded size of the tensor (", sizes[i], ") must match the existing size (", have,
-             ") at non-singleton dimension ", i, ".  Target sizes: ", Dims(size), ".  Tensor sizes: ", t.sizes());
-    PC_CHECK(sizes[i] >= 0, "Trying to create tensor with negative dimension ", sizes[i], ": ", sizes);
+    PC_CHECK(sizes[i] == have || have == 1, "The expanded size of the tensor (", sizes[i],
+             ") must match the existing size (", have, ") at non-singleton dimension ", i,
+             ".  Target sizes: ", Dims(size), ".  Tensor sizes: ", t.sizes());
+    PC_CHECK(sizes[i] >= 0, "Trying to create tensor with negative dimension ", sizes[i], ": ",
+             sizes);
     strides[i] = sizes[i] == have ? t.strides()[i - lead] : 0;
   }
   Tensor out = make_view(t, sizes, strides, t.offset());
@@ -258,7 +278,8 @@ Tensor expand(const Tensor& t, IntSpan size) {
   return out;
 }
 static Tensor expand_op(const Tensor& t, IntSpan size, bool) { return expand(t, size); }
-PYCORE_OP("expand(Tensor input, int[] size, *, bool implicit=False) -> Tensor", expand_op, kMethod, R"(
+PYCORE_OP("expand(Tensor input, int[] size, *, bool implicit=False) -> Tensor", expand_op, kMethod,
+          R"(
 A view with dimensions of size 1 repeated without copying; -1 keeps a size.
 
 >>> pycore.tensor([[1], [2]]).expand(2, 3)
@@ -266,11 +287,14 @@ tensor([[1, 1, 1],
         [2, 2, 2]])
 )");
 static Tensor expand_as(const Tensor& t, const Tensor& other) { return expand(t, other.sizes()); }
-PYCORE_OP("expand_as(Tensor input, Tensor other) -> Tensor", expand_as, kMethod, "``input.expand(other.size())``.");
+PYCORE_OP("expand_as(Tensor input, Tensor other) -> Tensor", expand_as, kMethod,
+          "``input.expand(other.size())``.");
 static Tensor broadcast_to(const Tensor& t, IntSpan size) { return expand(t, size); }
-PYCORE_OP("broadcast_to(Tensor input, int[] size) -> Tensor", broadcast_to, kView, "``input.expand(size)``.");
+PYCORE_OP("broadcast_to(Tensor input, int[] size) -> Tensor", broadcast_to, kView,
+          "``input.expand(size)``.");
 
-// --- permute, transpose ----------------------------------------------------------------------------------------------------
+// --- permute, transpose
+// ----------------------------------------------------------------------------------------------------
 
 namespace {
 struct PermuteBackward0 {
@@ -295,8 +319,10 @@ struct TBackward0 {
 Tensor permute(const Tensor& t, IntSpan dims) {
   int64_t n = t.dim();
   PC_CHECK(static_cast<int64_t>(dims.size()) == n,
-           "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of "
-           "dimensions i.e. input.dim() = ", n, " is not equal to len(dims) = ", dims.size());
+           "permute(sparse_coo): number of dimensions in the tensor input does not match the "
+           "length of the desired ordering of "
+           "dimensions i.e. input.dim() = ",
+           n, " is not equal to len(dims) = ", dims.size());
   Dims sizes(n), strides(n), inverse(n, -1);
   for (int64_t i = 0; i < n; ++i) {
     int64_t d = wrap_dim(dims[static_cast<size_t>(i)], n);
@@ -338,8 +364,10 @@ A view with two dimensions swapped.
 >>> pycore.zeros(2, 3).transpose(0, 1).shape
 pycore.Size([3, 2])
 )");
-PYCORE_OP("swapaxes(Tensor input, int axis0, int axis1) -> Tensor", transpose, kView, "Alias of :func:`transpose`.");
-PYCORE_OP("swapdims(Tensor input, int dim0, int dim1) -> Tensor", transpose, kView, "Alias of :func:`transpose`.");
+PYCORE_OP("swapaxes(Tensor input, int axis0, int axis1) -> Tensor", transpose, kView,
+          "Alias of :func:`transpose`.");
+PYCORE_OP("swapdims(Tensor input, int dim0, int dim1) -> Tensor", transpose, kView,
+          "Alias of :func:`transpose`.");
 
 Tensor t(const Tensor& x) {
   PC_CHECK(x.dim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", x.dim(), "D");
@@ -356,8 +384,10 @@ tensor([[1, 3],
 )");
 
 static Tensor movedim(const Tensor& x, IntSpan source, IntSpan destination) {
-  PC_CHECK(source.size() == destination.size(), "movedim: Invalid source or destination dims: source (", Dims(source),
-           " dims) should contain the same number of dims as destination (", Dims(destination), " dims)");
+  PC_CHECK(source.size() == destination.size(),
+           "movedim: Invalid source or destination dims: source (", Dims(source),
+           " dims) should contain the same number of dims as destination (", Dims(destination),
+           " dims)");
   int64_t n = x.dim();
   Dims order(n, -1), used(n, 0);
   for (size_t i = 0; i < source.size(); ++i) {
@@ -380,9 +410,11 @@ Moves dimensions to other places; the rest keeps its order.
 >>> pycore.zeros(2, 3, 4).movedim(0, -1).shape
 pycore.Size([3, 4, 2])
 )");
-PYCORE_OP("moveaxis(Tensor input, int[1] source, int[1] destination) -> Tensor", movedim, kView, "Alias of :func:`movedim`.");
+PYCORE_OP("moveaxis(Tensor input, int[1] source, int[1] destination) -> Tensor", movedim, kView,
+          "Alias of :func:`movedim`.");
 
-// --- squeeze, unsqueeze ------------------------------------------------------------------------------------------------------
+// --- squeeze, unsqueeze
+// ------------------------------------------------------------------------------------------------------
 
 namespace {
 struct UnsqueezeBackward0 {
@@ -393,7 +425,8 @@ struct UnsqueezeBackward0 {
 };
 template <int N>
 struct SqueezeBackward {
-  static constexpr const char* names[] = {"SqueezeBackward0", "SqueezeBackward1", "SqueezeBackward2"};
+  static constexpr const char* names[] = {"SqueezeBackward0", "SqueezeBackward1",
+                                          "SqueezeBackward2"};
   static constexpr const char* name = names[N];
   static constexpr bool saves = false;
   Dims sizes;
@@ -455,13 +488,15 @@ Tensor squeeze_dims(const Tensor& x, IntSpan dims) {
 }
 PYCORE_OP("squeeze(Tensor input, int[] dim) -> Tensor", squeeze_dims, kView, "");
 
-// --- select, slice, diagonal -----------------------------------------------------------------------------------------------
+// --- select, slice, diagonal
+// -----------------------------------------------------------------------------------------------
 
 namespace {
 // The gradient of a part: zeros of the whole with the part put in.
 template <int N>
 struct PartBackward {
-  static constexpr const char* names[] = {"SelectBackward0", "SliceBackward0", "DiagonalBackward0", "SplitBackward0"};
+  static constexpr const char* names[] = {"SelectBackward0", "SliceBackward0", "DiagonalBackward0",
+                                          "SplitBackward0"};
   static constexpr const char* name = names[N];
   static constexpr bool saves = false;
   Dims sizes;    // of the whole
@@ -485,8 +520,8 @@ Tensor select(const Tensor& x, int64_t dim, int64_t index) {
   PC_CHECK_INDEX(x.dim() > 0, "select() cannot be applied to a 0-dim tensor.");
   dim = wrap_dim(dim, x.dim());
   int64_t size = x.sizes()[dim];
-  PC_CHECK_INDEX(index >= -size && index < size, "select(): index ", index, " out of range for tensor of size ", x.sizes(),
-                 " at dimension ", dim);
+  PC_CHECK_INDEX(index >= -size && index < size, "select(): index ", index,
+                 " out of range for tensor of size ", x.sizes(), " at dimension ", dim);
   if (index < 0) index += size;
   Dims sizes = x.sizes(), strides = x.strides();
   int64_t offset = x.offset() + index * strides[dim];
@@ -508,7 +543,8 @@ A view of one index along a dimension, which disappears.
 tensor([3, 4])
 )");
 
-Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) {
+Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
+             int64_t step) {
   PC_CHECK(x.dim() > 0, "slice() cannot be applied to a 0-dim tensor.");
   dim = wrap_dim(dim, x.dim());
   PC_CHECK_VALUE(step > 0, "slice step must be positive");
@@ -537,9 +573,12 @@ Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
   PC_CHECK(x.dim() > 0, "narrow() cannot be applied to a 0-dim tensor.");
   PC_CHECK(length >= 0, "narrow(): length must be non-negative.");
   int64_t size = x.size(dim);
-  PC_CHECK_INDEX(start >= -size && start <= size, "start out of range (expected to be in range of [", -size, ", ", size, "], but got ", start, ")");
+  PC_CHECK_INDEX(start >= -size && start <= size,
+                 "start out of range (expected to be in range of [", -size, ", ", size,
+                 "], but got ", start, ")");
   if (start < 0) start += size;
-  PC_CHECK(start + length <= size, "start (", start, ") + length (", length, ") exceeds dimension size (", size, ").");
+  PC_CHECK(start + length <= size, "start (", start, ") + length (", length,
+           ") exceeds dimension size (", size, ").");
   return slice(x, dim, start, start + length);
 }
 PYCORE_OP("narrow(Tensor input, int dim, int start, int length) -> Tensor", narrow, kView, R"(
@@ -553,7 +592,8 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   int64_t a = wrap_dim(dim1, x.dim()), b = wrap_dim(dim2, x.dim());
   PC_CHECK(a != b, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
   auto part = [&](Dims sizes, Dims& strides, Dims* out_sizes) {
-    int64_t n = std::max<int64_t>(0, offset >= 0 ? std::min(sizes[a], sizes[b] - offset) : std::min(sizes[a] + offset, sizes[b]));
+    int64_t n = std::max<int64_t>(0, offset >= 0 ? std::min(sizes[a], sizes[b] - offset)
+                                                 : std::min(sizes[a] + offset, sizes[b]));
     int64_t o = n == 0 ? 0 : offset >= 0 ? offset * strides[b] : -offset * strides[a];
     int64_t step = strides[a] + strides[b];
     for (int64_t d : {std::max(a, b), std::min(a, b)}) {
@@ -571,19 +611,22 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   if (recording(x)) record_part<2>(x, out, [&](Dims& s) { return part(x.sizes(), s, nullptr); });
   return out;
 }
-PYCORE_OP("diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor", diagonal, kView, R"(
+PYCORE_OP("diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor", diagonal, kView,
+          R"(
 A view of the diagonal of two dimensions, as the last dimension.
 
 >>> pycore.eye(3).diagonal()
 tensor([1., 1., 1.])
 )");
 
-// --- unfold ------------------------------------------------------------------------------------------------------------------
+// --- unfold
+// ------------------------------------------------------------------------------------------------------------------
 
 static Tensor unfold(const Tensor& x, int64_t dimension, int64_t size, int64_t step) {
   int64_t d = wrap_dim(dimension, x.dim());
   int64_t have = x.dim() == 0 ? 1 : x.sizes()[d];
-  PC_CHECK(size >= 0 && size <= have, "maximum size for tensor at dimension ", d, " is ", have, " but size is ", size);
+  PC_CHECK(size >= 0 && size <= have, "maximum size for tensor at dimension ", d, " is ", have,
+           " but size is ", size);
   PC_CHECK(step > 0, "step is ", step, " but must be > 0");
   Dims sizes = x.sizes(), strides = x.strides();
   int64_t stride = x.dim() == 0 ? 1 : strides[d];
@@ -606,9 +649,11 @@ tensor([[0, 1, 2],
         [2, 3, 4]])
 )");
 
-// --- split, chunk, unbind -------------------------------------------------------------------------------------------------------
+// --- split, chunk, unbind
+// -------------------------------------------------------------------------------------------------------
 
-// Parts of one call: each records its own part of the whole, and none may be written in place with grad.
+// Parts of one call: each records its own part of the whole, and none may be written in place with
+// grad.
 static std::vector<Tensor> multi(std::vector<Tensor> parts) {
   for (auto& p : parts) p->multi_output_view = true;
   return parts;
@@ -619,11 +664,15 @@ static std::vector<Tensor> split_sizes(const Tensor& x, IntSpan sizes, int64_t d
   dim = wrap_dim(dim, x.dim());
   int64_t total = 0;
   for (int64_t s : sizes) {
-    PC_CHECK(s >= 0, "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", Dims(sizes));
+    PC_CHECK(
+        s >= 0,
+        "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=",
+        Dims(sizes));
     total += s;
   }
-  PC_CHECK(total == x.sizes()[dim], "split_with_sizes expects split_sizes to sum exactly to ", x.sizes()[dim],
-           " (input tensor's size at dimension ", dim, "), but got split_sizes=", Dims(sizes));
+  PC_CHECK(total == x.sizes()[dim], "split_with_sizes expects split_sizes to sum exactly to ",
+           x.sizes()[dim], " (input tensor's size at dimension ", dim,
+           "), but got split_sizes=", Dims(sizes));
   std::vector<Tensor> parts;
   int64_t at = 0;
   for (int64_t s : sizes) {
@@ -632,25 +681,30 @@ static std::vector<Tensor> split_sizes(const Tensor& x, IntSpan sizes, int64_t d
   }
   return multi(std::move(parts));
 }
-PYCORE_OP("split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> Tensor[]", split_sizes, kView, "Views of consecutive parts of the given sizes.");
+PYCORE_OP("split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> Tensor[]", split_sizes,
+          kView, "Views of consecutive parts of the given sizes.");
 
 static std::vector<Tensor> split_size(const Tensor& x, int64_t size, int64_t dim) {
   PC_CHECK(x.dim() > 0, "split expects at least a 1-dimensional tensor");
   PC_CHECK(size >= 0, "split expects split_size be non-negative, but got split_size=", size);
   int64_t total = x.size(dim);
-  PC_CHECK(size > 0 || total == 0, "split_size can only be 0 if dimension size is 0, but got dimension size of ", total);
+  PC_CHECK(size > 0 || total == 0,
+           "split_size can only be 0 if dimension size is 0, but got dimension size of ", total);
   std::vector<Tensor> parts;
   if (total == 0) parts.push_back(slice(x, dim, 0, 0));
-  for (int64_t at = 0; at < total; at += size) parts.push_back(slice(x, dim, at, std::min(at + size, total)));
+  for (int64_t at = 0; at < total; at += size)
+    parts.push_back(slice(x, dim, at, std::min(at + size, total)));
   return multi(std::move(parts));
 }
-PYCORE_OP("split(Tensor input, int split_size_or_sections, int dim=0) -> Tensor[]", split_size, kView, R"(
+PYCORE_OP("split(Tensor input, int split_size_or_sections, int dim=0) -> Tensor[]", split_size,
+          kView, R"(
 Views of consecutive parts: all of one size (the last may be smaller), or of the listed sizes.
 
 >>> pycore.arange(5).split(2)
 (tensor([0, 1]), tensor([2, 3]), tensor([4]))
 )");
-PYCORE_OP("split(Tensor input, int[] split_size_or_sections, int dim=0) -> Tensor[]", split_sizes, kView, "");
+PYCORE_OP("split(Tensor input, int[] split_size_or_sections, int dim=0) -> Tensor[]", split_sizes,
+          kView, "");
 
 static std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim) {
   PC_CHECK(x.dim() > 0, "chunk expects at least a 1-dimensional tensor");

@@ -1,5 +1,5 @@
-// Gradients of strided views, and how an in-place write through a view rewrites the history of its base (the
-// "CopySlices" of PyTorch). Must not know Python.
+// Gradients of strided views, and how an in-place write through a view rewrites the history of its
+// base (the "CopySlices" of PyTorch). Must not know Python.
 #include <algorithm>
 
 #include "ops/view_support.h"
@@ -34,7 +34,8 @@ void add_overlapping(const Tensor& g, char* out, IntSpan strides) {
         for (int64_t d = g.dim() - 1; d >= 0 && ++index[d] == g.sizes()[d]; --d) index[d] = 0;
       }
     } else {
-      fail(ErrorKind::not_implemented, "as_strided: the derivative of an overlapping view of ", g.dtype());
+      fail(ErrorKind::not_implemented, "as_strided: the derivative of an overlapping view of ",
+           g.dtype());
     }
   });
 }
@@ -44,7 +45,9 @@ struct EmbedBackward0 {
   static constexpr bool saves = false;
   Dims sizes, strides;
   int64_t offset;
-  void operator()(Backward& b) { b.set(0, as_strided(contiguous(b.grad()), sizes, strides, offset)); }
+  void operator()(Backward& b) {
+    b.set(0, as_strided(contiguous(b.grad()), sizes, strides, offset));
+  }
 };
 
 struct CopySlices {
@@ -55,8 +58,11 @@ struct CopySlices {
   int64_t base_offset = 0, view_offset = 0, extent = 0;
 
   void operator()(Backward& b) {
-    PC_CHECK(inner, "Trying to backward through the graph a second time (CopySlices). Specify retain_graph=True.");
-    // A private copy of the base's gradient, laid out like the base, and the part in it that the view shows.
+    PC_CHECK(inner,
+             "Trying to backward through the graph a second time (CopySlices). Specify "
+             "retain_graph=True.");
+    // A private copy of the base's gradient, laid out like the base, and the part in it that the
+    // view shows.
     Tensor flat = zeros({{extent}}, b.grad().dtype());
     Tensor whole = as_strided(flat, base_sizes, base_strides, base_offset);
     copy_(whole, b.grad());
@@ -85,7 +91,8 @@ Ref<Node> make_view_node(const Tensor& base, const Tensor& view) {
   return node;
 }
 
-Ref<Node> make_copy_slices(const Tensor& base, const Tensor& view, const Ref<Node>& inner, uint32_t nr) {
+Ref<Node> make_copy_slices(const Tensor& base, const Tensor& view, const Ref<Node>& inner,
+                           uint32_t nr) {
   CopySlices rule;
   rule.inner = inner;
   rule.nr = nr;

@@ -9,9 +9,11 @@ Tensor make_view(const Tensor& base, IntSpan sizes, IntSpan strides, int64_t off
 // Replaces one -1 by what numel asks for; RuntimeError if the sizes don't fit.
 Dims infer_size(IntSpan sizes, int64_t numel);
 
-// A flat tensor of `extent` zeros into which g has been added at the given strides and offset. Differentiable.
+// A flat tensor of `extent` zeros into which g has been added at the given strides and offset.
+// Differentiable.
 Tensor embed_strided(const Tensor& g, int64_t extent, IntSpan strides, int64_t offset);
-// Zeros of shape `sizes` with g put where the part with these strides lies in a contiguous tensor of that shape.
+// Zeros of shape `sizes` with g put where the part with these strides lies in a contiguous tensor
+// of that shape.
 Tensor embed_part(const Tensor& g, IntSpan sizes, IntSpan strides, int64_t offset);
 
 // The derivative of any strided view: through a flat buffer that spans both geometries.

@@ -20,11 +20,15 @@ struct WhereBackward0 {
 
 PointwiseKernel where_kernel(DType t) {
   PointwiseKernel k;
-  k.run = [](const PointwiseKernel& self, char* const* in, char* out, int64_t n, const int64_t* s, int64_t so) {
-    using Fn = void (*)(const uint8_t*, const void*, const void*, void*, int64_t, int64_t, int64_t, int64_t, int64_t);
-    reinterpret_cast<Fn>(const_cast<void*>(self.fn))(reinterpret_cast<const uint8_t*>(in[0]), in[1], in[2], out, n, s[0], s[1], s[2], so);
+  k.run = [](const PointwiseKernel& self, char* const* in, char* out, int64_t n, const int64_t* s,
+             int64_t so) {
+    using Fn = void (*)(const uint8_t*, const void*, const void*, void*, int64_t, int64_t, int64_t,
+                        int64_t, int64_t);
+    reinterpret_cast<Fn>(const_cast<void*>(self.fn))(reinterpret_cast<const uint8_t*>(in[0]), in[1],
+                                                     in[2], out, n, s[0], s[1], s[2], so);
   };
-  k.fn = reinterpret_cast<const void*>(kernels_now().select->where[std::countr_zero(static_cast<unsigned>(item_size(t)))]);
+  k.fn = reinterpret_cast<const void*>(
+      kernels_now().select->where[std::countr_zero(static_cast<unsigned>(item_size(t)))]);
   k.inputs = 3;
   k.in[0] = DType::bool_;
   k.in[1] = k.in[2] = k.out = t;
@@ -40,7 +44,8 @@ void where_data(const Tensor& out, const Tensor& condition, const Tensor& a, con
 
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
   PC_CHECK(condition.dtype() == DType::bool_ || condition.dtype() == DType::uint8,
-           "where expected condition to be a boolean tensor, but got a tensor with dtype ", scalar_type_name(condition.dtype()));
+           "where expected condition to be a boolean tensor, but got a tensor with dtype ",
+           scalar_type_name(condition.dtype()));
   DType dtype = result_type(a, b);
   // A number stands as a 0-d tensor of the result's dtype.
   Tensor x = a.is_tensor() ? a.tensor() : scalar_tensor(a.scalar(), dtype);
@@ -49,19 +54,25 @@ Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
   Tensor out = empty_result(shape, dtype);
   where_data(out, condition, x, y);
   if (recording(tensor_or_none(a), tensor_or_none(b)))
-    record(out, WhereBackward0{ToInput(x, out), ToInput(y, out), Saved(condition)}, tensor_or_none(a), tensor_or_none(b));
+    record(out, WhereBackward0{ToInput(x, out), ToInput(y, out), Saved(condition)},
+           tensor_or_none(a), tensor_or_none(b));
   return out;
 }
-PYCORE_OP("where(Tensor condition, Tensor|Scalar input, Tensor|Scalar other) -> Tensor", where, kFunction, R"(
+PYCORE_OP("where(Tensor condition, Tensor|Scalar input, Tensor|Scalar other) -> Tensor", where,
+          kFunction, R"(
 Elements of ``input`` where ``condition`` is true, of ``other`` elsewhere. Shapes broadcast, dtypes promote.
 
 >>> pycore.where(pycore.tensor([True, False]), 1.0, pycore.tensor([5., 6.]))
 tensor([1., 6.])
 )");
-static Tensor where_method(const Tensor& input, const Tensor& condition, const Operand& other) { return where(condition, input, other); }
-PYCORE_OP("where(Tensor input, Tensor condition, Tensor|Scalar other) -> Tensor", where_method, kMethod, "");
+static Tensor where_method(const Tensor& input, const Tensor& condition, const Operand& other) {
+  return where(condition, input, other);
+}
+PYCORE_OP("where(Tensor input, Tensor condition, Tensor|Scalar other) -> Tensor", where_method,
+          kMethod, "");
 
-// --- masked_fill ---------------------------------------------------------------------------------------------------------
+// --- masked_fill
+// ---------------------------------------------------------------------------------------------------------
 
 namespace {
 struct MaskedFillBackward0 {
@@ -77,15 +88,21 @@ struct MaskedFillBackward0 {
 }  // namespace
 
 static Tensor masked_fill(const Tensor& input, const Tensor& mask, const Operand& value) {
-  PC_CHECK(mask.dtype() == DType::bool_, "masked_fill_ only supports boolean masks, but got mask with dtype ", name(mask.dtype()));
-  PC_CHECK(!value.is_tensor() || value.tensor().dim() == 0, "masked_fill only supports a 0-dimensional value tensor, but got tensor with ",
+  PC_CHECK(mask.dtype() == DType::bool_,
+           "masked_fill_ only supports boolean masks, but got mask with dtype ",
+           name(mask.dtype()));
+  PC_CHECK(!value.is_tensor() || value.tensor().dim() == 0,
+           "masked_fill only supports a 0-dimensional value tensor, but got tensor with ",
            value.is_tensor() ? value.tensor().dim() : 0, " dimension(s).");
   Tensor v = as_tensor(value, input.dtype());
   Tensor out = empty_result(broadcast_shapes(input.sizes(), mask.sizes()), input.dtype());
   where_data(out, mask, v, input);
   if (recording(input, tensor_or_none(value)))
-    record(out, MaskedFillBackward0{ToInput(input, out), value.is_tensor() ? ToInput(value.tensor(), out) : ToInput(), Saved(mask)}, input,
-           tensor_or_none(value));
+    record(out,
+           MaskedFillBackward0{ToInput(input, out),
+                               value.is_tensor() ? ToInput(value.tensor(), out) : ToInput(),
+                               Saved(mask)},
+           input, tensor_or_none(value));
   return out;
 }
 PYCORE_OP("masked_fill(Tensor input, Tensor mask, Tensor|Scalar value) -> Tensor", masked_fill,

@@ -1,5 +1,5 @@
-// How an operator writes into part of a tensor: one description (rule and write) for the functional and the in-place form.
-// Must not know Python.
+// How an operator writes into part of a tensor: one description (rule and write) for the functional
+// and the in-place form. Must not know Python.
 #pragma once
 
 #include "ops/ops.h"
@@ -10,15 +10,17 @@ enum class Form : uint8_t { copy, in_place };
 
 inline void check_no_overlap(const Tensor& self) {
   PC_CHECK(!has_overlap(self),
-           "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+           "unsupported operation: more than one element of the written-to tensor refers to a "
+           "single memory location. "
            "Please clone() the tensor before performing the operation.");
 }
 
-// Runs write(target) on a copy of self, or on self with its history rebased. `make_rule` makes the derivative rule (it
-// must not save self or the result); edge 0 belongs to self, the others to `others`. The write must not read memory that
-// it shares with self: see `unshared`.
+// Runs write(target) on a copy of self, or on self with its history rebased. `make_rule` makes the
+// derivative rule (it must not save self or the result); edge 0 belongs to self, the others to
+// `others`. The write must not read memory that it shares with self: see `unshared`.
 template <class MakeRule, class Write, class... Others>
-Tensor write_part(const Tensor& self, Form form, const MakeRule& make_rule, const Write& write, const Others&... others) {
+Tensor write_part(const Tensor& self, Form form, const MakeRule& make_rule, const Write& write,
+                  const Others&... others) {
   if (form == Form::copy) {
     Tensor out = clone_data(self);
     write(out);

@@ -1,4 +1,5 @@
-// backward() and grad(), nodes, hooks, Python-defined operators, grad mode and anomaly mode for Python.
+// backward() and grad(), nodes, hooks, Python-defined operators, grad mode and anomaly mode for
+// Python.
 #include "python/autograd_object.h"
 
 #include <pybind11/functional.h>
@@ -39,13 +40,17 @@ class SharedObject {
 };
 
 py::object object_of(const Tensor& t) { return py::reinterpret_steal<py::object>(wrap(t)); }
-py::object node_object(const Ref<Node>& n) { return py::reinterpret_steal<py::object>(wrap_node(n)); }
+py::object node_object(const Ref<Node>& n) {
+  return py::reinterpret_steal<py::object>(wrap_node(n));
+}
 
-// --- operators in Python ------------------------------------------------------------------------------------------------
+// --- operators in Python
+// ------------------------------------------------------------------------------------------------
 
 struct PythonRule {
   static constexpr const char* name = "PythonFunction";
-  // Saved tensors live in Python's context; freeing the graph tells it so, and it decides what a second run may do.
+  // Saved tensors live in Python's context; freeing the graph tells it so, and it decides what a
+  // second run may do.
   static constexpr bool saves = false;
   SharedObject callback;  // callback(node, grads) -> grads; callback.release()
   std::vector<Dims> input_sizes;
@@ -58,12 +63,13 @@ struct PythonRule {
     for (uint32_t i = 0; i < b.node()->num_edges && i < results.size(); ++i) {
       py::handle r = results[i];
       if (r.is_none() || !b.node()->edges[i].node) continue;
-      PC_CHECK_TYPE(is_tensor(r.ptr()), b.node()->name, ": expected Tensor or None as gradient ", i, ", got ", Py_TYPE(r.ptr())->tp_name);
+      PC_CHECK_TYPE(is_tensor(r.ptr()), b.node()->name, ": expected Tensor or None as gradient ", i,
+                    ", got ", Py_TYPE(r.ptr())->tp_name);
       Tensor g = unwrap(r.ptr());
       if (!(g.sizes() == input_sizes[i])) {
         PC_CHECK(is_expandable(input_sizes[i], g.sizes()), "Function ", b.node()->name,
-                 " returned an invalid gradient at index ", i, " - got ", g.sizes(), " but expected shape compatible with ",
-                 input_sizes[i]);
+                 " returned an invalid gradient at index ", i, " - got ", g.sizes(),
+                 " but expected shape compatible with ", input_sizes[i]);
         g = sum_to(g, input_sizes[i]);
       }
       b.set(i, std::move(g));
@@ -84,8 +90,8 @@ const char* permanent(const std::string& name) {
   return names->insert(name).first->c_str();
 }
 
-py::object make_python_node(const std::string& name, py::tuple inputs, py::list outputs, py::object callback,
-                            std::set<int> non_differentiable) {
+py::object make_python_node(const std::string& name, py::tuple inputs, py::list outputs,
+                            py::object callback, std::set<int> non_differentiable) {
   PythonRule rule{SharedObject(std::move(callback)), {}};
   for (auto o : inputs) rule.input_sizes.push_back(o.is_none() ? Dims{} : unwrap(o.ptr()).sizes());
   Ref<Node> node = make_node(std::move(rule), static_cast<uint32_t>(outputs.size()));
@@ -93,7 +99,8 @@ py::object make_python_node(const std::string& name, py::tuple inputs, py::list 
   node->name = permanent(name);
   node->set_num_edges(static_cast<uint32_t>(inputs.size()));
   for (uint32_t i = 0; i < inputs.size(); ++i)
-    if (!py::handle(inputs[i]).is_none()) set_edge(node.get(), i, unwrap(py::handle(inputs[i]).ptr()));
+    if (!py::handle(inputs[i]).is_none())
+      set_edge(node.get(), i, unwrap(py::handle(inputs[i]).ptr()));
   for (uint32_t i = 0; i < outputs.size(); ++i) {
     if (non_differentiable.count(static_cast<int>(i))) continue;
     const Tensor& out = unwrap(py::handle(outputs[i]).ptr());
@@ -110,13 +117,16 @@ struct SavedHandle {
   SharedObject object;  // subclasses come back as what they were
 };
 
-// --- backward -------------------------------------------------------------------------------------------------------------
+// --- backward
+// -------------------------------------------------------------------------------------------------------------
 
 Tensor initial_gradient(const Tensor& root, py::handle given) {
   if (given && !given.is_none()) {
-    PC_CHECK_TYPE(is_tensor(given.ptr()), "gradients can be either Tensors or None, but got ", Py_TYPE(given.ptr())->tp_name);
+    PC_CHECK_TYPE(is_tensor(given.ptr()), "gradients can be either Tensors or None, but got ",
+                  Py_TYPE(given.ptr())->tp_name);
     Tensor g = unwrap(given.ptr());
-    PC_CHECK(g.sizes() == root.sizes(), "Mismatch in shape: grad_output[0] has a shape of pycore.Size(", g.sizes(),
+    PC_CHECK(g.sizes() == root.sizes(),
+             "Mismatch in shape: grad_output[0] has a shape of pycore.Size(", g.sizes(),
              ") and output[0] has a shape of pycore.Size(", root.sizes(), ").");
     return g.dtype() == root.dtype() ? g : to_dtype(g, root.dtype());
   }
@@ -126,7 +136,8 @@ Tensor initial_gradient(const Tensor& root, py::handle given) {
 
 Edge root_edge(const Tensor& t, size_t index) {
   Edge e = gradient_edge(t);
-  PC_CHECK(e.node, "element ", index, " of tensors does not require grad and does not have a grad_fn");
+  PC_CHECK(e.node, "element ", index,
+           " of tensors does not require grad and does not have a grad_fn");
   return e;
 }
 
@@ -135,13 +146,15 @@ std::vector<Tensor> run_without_gil(const BackwardRequest& request) {
   return run_backward(request);
 }
 
-// tensors and grads: sequences; inputs: a sequence or None. Returns the gradients of inputs (None where unused).
-py::object run(py::sequence tensors, py::sequence grads, bool retain_graph, bool create_graph, py::object inputs, bool accumulate,
-               bool allow_unused) {
+// tensors and grads: sequences; inputs: a sequence or None. Returns the gradients of inputs (None
+// where unused).
+py::object run(py::sequence tensors, py::sequence grads, bool retain_graph, bool create_graph,
+               py::object inputs, bool accumulate, bool allow_unused) {
   BackwardRequest request;
   for (size_t i = 0; i < tensors.size(); ++i) {
     py::object t = tensors[i];
-    PC_CHECK_TYPE(is_tensor(t.ptr()), "backward: expected a Tensor, got ", Py_TYPE(t.ptr())->tp_name);
+    PC_CHECK_TYPE(is_tensor(t.ptr()), "backward: expected a Tensor, got ",
+                  Py_TYPE(t.ptr())->tp_name);
     request.roots.push_back(root_edge(unwrap(t.ptr()), i));
     py::object g = grads[i];
     request.grads.push_back(initial_gradient(unwrap(t.ptr()), g));
@@ -156,7 +169,8 @@ py::object run(py::sequence tensors, py::sequence grads, bool retain_graph, bool
   py::sequence wanted = inputs;
   for (size_t i = 0; i < wanted.size(); ++i) {
     py::object t = wanted[i];
-    PC_CHECK_TYPE(is_tensor(t.ptr()), "grad: inputs must be Tensors, got ", Py_TYPE(t.ptr())->tp_name);
+    PC_CHECK_TYPE(is_tensor(t.ptr()), "grad: inputs must be Tensors, got ",
+                  Py_TYPE(t.ptr())->tp_name);
     const Tensor& x = unwrap(t.ptr());
     PC_CHECK(x.requires_grad(), "One of the differentiated Tensors does not require grad");
     if (accumulate) PC_CHECK(is_leaf(x) || (x->autograd && x->autograd->retains_grad) || true, "");
@@ -166,15 +180,18 @@ py::object run(py::sequence tensors, py::sequence grads, bool retain_graph, bool
   py::tuple out(found.size());
   for (size_t i = 0; i < found.size(); ++i) {
     PC_CHECK(found[i].defined() || allow_unused,
-             "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if "
+             "One of the differentiated Tensors appears to not have been used in the graph. Set "
+             "allow_unused=True if "
              "this is the desired behavior.");
     out[i] = object_of(found[i]);
   }
   return out;
 }
 
-// Tensor.backward(gradient=None, retain_graph=None, create_graph=False, inputs=None), short for the common case.
-PyObject* backward_method(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+// Tensor.backward(gradient=None, retain_graph=None, create_graph=False, inputs=None), short for the
+// common case.
+PyObject* backward_method(PyObject* self, PyObject* const* args, Py_ssize_t nargs,
+                          PyObject* kwnames) {
   PC_PYTHON_TRY
   static const char* names[] = {"gradient", "retain_graph", "create_graph", "inputs"};
   PyObject* given[4] = {Py_None, Py_None, Py_False, Py_None};
@@ -184,7 +201,8 @@ PyObject* backward_method(PyObject* self, PyObject* const* args, Py_ssize_t narg
     PyObject* key = PyTuple_GET_ITEM(kwnames, k);
     int i = 0;
     while (i < 4 && PyUnicode_CompareWithASCIIString(key, names[i]) != 0) ++i;
-    PC_CHECK_TYPE(i < 4, "backward() got an unexpected keyword argument '", PyUnicode_AsUTF8(key), "'");
+    PC_CHECK_TYPE(i < 4, "backward() got an unexpected keyword argument '", PyUnicode_AsUTF8(key),
+                  "'");
     given[i] = args[nargs + k];
   }
   bool create = PyObject_IsTrue(given[2]);
@@ -196,7 +214,8 @@ PyObject* backward_method(PyObject* self, PyObject* const* args, Py_ssize_t narg
   request.retain_graph = retain;
   request.create_graph = create;
   if (given[3] != Py_None) {
-    auto inputs = is_tensor(given[3]) ? py::make_tuple(py::handle(given[3])) : py::tuple(py::reinterpret_borrow<py::object>(given[3]));
+    auto inputs = is_tensor(given[3]) ? py::make_tuple(py::handle(given[3]))
+                                      : py::tuple(py::reinterpret_borrow<py::object>(given[3]));
     PC_CHECK(inputs.size() > 0, "`inputs` argument to `backward()` cannot be empty.");
     py::list grads;
     grads.append(object_of(request.grads[0]));
@@ -209,12 +228,14 @@ PyObject* backward_method(PyObject* self, PyObject* const* args, Py_ssize_t narg
   Py_RETURN_NONE;
   PC_PYTHON_CATCH(nullptr)
 }
-PyMethodDef g_backward = {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward_method)),
-                          METH_FASTCALL | METH_KEYWORDS,
-                          "backward(gradient=None, retain_graph=None, create_graph=False, inputs=None)\n\n"
-                          "Accumulates the gradient of this tensor into .grad of the leaves it was computed from."};
+PyMethodDef g_backward = {
+    "backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward_method)),
+    METH_FASTCALL | METH_KEYWORDS,
+    "backward(gradient=None, retain_graph=None, create_graph=False, inputs=None)\n\n"
+    "Accumulates the gradient of this tensor into .grad of the leaves it was computed from."};
 
-// --- hooks ------------------------------------------------------------------------------------------------------------------
+// --- hooks
+// ------------------------------------------------------------------------------------------------------------------
 
 std::function<Tensor(const Tensor&)> hook_function(py::object f) {
   SharedObject shared(std::move(f));
@@ -222,7 +243,8 @@ std::function<Tensor(const Tensor&)> hook_function(py::object f) {
     py::gil_scoped_acquire gil;
     py::object r = py::reinterpret_borrow<py::object>(shared.get())(object_of(g));
     if (r.is_none()) return {};
-    PC_CHECK_TYPE(is_tensor(r.ptr()), "hook: expected the hook to return a Tensor or None, got ", Py_TYPE(r.ptr())->tp_name);
+    PC_CHECK_TYPE(is_tensor(r.ptr()), "hook: expected the hook to return a Tensor or None, got ",
+                  Py_TYPE(r.ptr())->tp_name);
     return unwrap(r.ptr());
   };
 }
@@ -247,9 +269,11 @@ std::string forward_trace() {
 
 void warn_about(const std::string& node, const std::string& trace) {
   py::gil_scoped_acquire gil;
-  std::string text = "Error detected in " + node + ". " +
-                     (trace.empty() ? std::string("No forward pass information available. Enable detect anomaly during forward pass for more information.")
-                                    : "Traceback of forward call that caused the error:\n" + trace);
+  std::string text =
+      "Error detected in " + node + ". " +
+      (trace.empty() ? std::string("No forward pass information available. Enable detect anomaly "
+                                   "during forward pass for more information.")
+                     : "Traceback of forward call that caused the error:\n" + trace);
   if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw py::error_already_set();
 }
 
@@ -272,7 +296,8 @@ py::object handles(std::span<const Tensor> list) {
 void replace(std::span<Tensor> list, py::object result) {
   if (result.is_none()) return;
   auto t = is_tensor(result.ptr()) ? py::make_tuple(result) : py::tuple(result);
-  PC_CHECK(t.size() == list.size(), "hook has returned an incorrect number of values (got ", t.size(), ", but expected ", list.size(), ")");
+  PC_CHECK(t.size() == list.size(), "hook has returned an incorrect number of values (got ",
+           t.size(), ", but expected ", list.size(), ")");
   for (size_t i = 0; i < list.size(); ++i) {
     py::object o = t[i];
     list[i] = o.is_none() ? Tensor() : unwrap(o.ptr());
@@ -299,41 +324,60 @@ void init_autograd(py::module_& m) {
 
   py::class_<NodeHandle>(m, "_Node")
       .def("name", [](const NodeHandle& n) { return std::string(n.node->name); })
-      .def("__repr__", [](const NodeHandle& n) { return py::str("<{} object at 0x{:x}>").format(n.node->name, reinterpret_cast<uintptr_t>(n.node.get())); })
-      .def("__eq__", [](const NodeHandle& a, py::object b) { return py::isinstance<NodeHandle>(b) && b.cast<NodeHandle&>().node == a.node; })
-      .def("__hash__", [](const NodeHandle& a) { return reinterpret_cast<uintptr_t>(a.node.get()) >> 4; })
-      .def_property_readonly("next_functions", [](const NodeHandle& n) {
-        py::tuple t(n.node->num_edges);
-        for (uint32_t i = 0; i < n.node->num_edges; ++i) t[i] = py::make_tuple(node_object(n.node->edges[i].node), n.node->edges[i].nr);
-        return t;
-      })
-      .def_property_readonly("variable", [](const NodeHandle& n) {
-        Tensor t = accumulated_tensor(n.node.get());
-        if (!t.defined()) throw py::attribute_error(str("'", n.node->name, "' object has no attribute 'variable'"));
-        return t;
-      })
+      .def("__repr__",
+           [](const NodeHandle& n) {
+             return py::str("<{} object at 0x{:x}>")
+                 .format(n.node->name, reinterpret_cast<uintptr_t>(n.node.get()));
+           })
+      .def("__eq__",
+           [](const NodeHandle& a, py::object b) {
+             return py::isinstance<NodeHandle>(b) && b.cast<NodeHandle&>().node == a.node;
+           })
+      .def("__hash__",
+           [](const NodeHandle& a) { return reinterpret_cast<uintptr_t>(a.node.get()) >> 4; })
+      .def_property_readonly("next_functions",
+                             [](const NodeHandle& n) {
+                               py::tuple t(n.node->num_edges);
+                               for (uint32_t i = 0; i < n.node->num_edges; ++i)
+                                 t[i] = py::make_tuple(node_object(n.node->edges[i].node),
+                                                       n.node->edges[i].nr);
+                               return t;
+                             })
+      .def_property_readonly("variable",
+                             [](const NodeHandle& n) {
+                               Tensor t = accumulated_tensor(n.node.get());
+                               if (!t.defined())
+                                 throw py::attribute_error(str(
+                                     "'", n.node->name, "' object has no attribute 'variable'"));
+                               return t;
+                             })
       .def_property_readonly("_released", [](const NodeHandle& n) { return n.node->released; })
       .def_property_readonly("_sequence_nr", [](const NodeHandle& n) { return n.node->seq; })
-      .def("register_hook", [](NodeHandle& n, py::object f) {
-        SharedObject shared(std::move(f));
-        uint64_t id = g_next_node_hook++;
-        n.node->extra().post_hooks.emplace_back(id, [shared](std::span<Tensor> in, std::span<const Tensor> out) {
-          py::gil_scoped_acquire gil;
-          replace(in, shared.get()(handles(in), handles(out)));
-        });
-        return id;
-      })
-      .def("register_prehook", [](NodeHandle& n, py::object f) {
-        SharedObject shared(std::move(f));
-        uint64_t id = g_next_node_hook++;
-        n.node->extra().pre_hooks.emplace_back(id, [shared](std::span<Tensor> out) {
-          py::gil_scoped_acquire gil;
-          replace(out, shared.get()(handles(out)));
-        });
-        return id;
-      })
+      .def("register_hook",
+           [](NodeHandle& n, py::object f) {
+             SharedObject shared(std::move(f));
+             uint64_t id = g_next_node_hook++;
+             n.node->extra().post_hooks.emplace_back(
+                 id, [shared](std::span<Tensor> in, std::span<const Tensor> out) {
+                   py::gil_scoped_acquire gil;
+                   replace(in, shared.get()(handles(in), handles(out)));
+                 });
+             return id;
+           })
+      .def("register_prehook",
+           [](NodeHandle& n, py::object f) {
+             SharedObject shared(std::move(f));
+             uint64_t id = g_next_node_hook++;
+             n.node->extra().pre_hooks.emplace_back(id, [shared](std::span<Tensor> out) {
+               py::gil_scoped_acquire gil;
+               replace(out, shared.get()(handles(out)));
+             });
+             return id;
+           })
       .def("_remove_hook", [](NodeHandle& n, uint64_t id) {
-        auto drop = [&](auto& list) { std::erase_if(list, [&](auto& h) { return h.first == id; }); };
+        auto drop = [&](auto& list) {
+          std::erase_if(list, [&](auto& h) { return h.first == id; });
+        };
         if (n.node->extras) {
           drop(n.node->extras->pre_hooks);
           drop(n.node->extras->post_hooks);
@@ -344,10 +388,13 @@ void init_autograd(py::module_& m) {
       .def(py::init([](py::object tensor, bool is_output) {
              const Tensor& t = unwrap(tensor.ptr());
              SavedHandle h;
-             h.saved = is_output ? Saved::output(t, t->autograd ? t->autograd->output_nr : 0) : Saved(t);
-             if (!is_output && Py_TYPE(tensor.ptr()) != tensor_type) h.object = SharedObject(tensor);
+             h.saved =
+                 is_output ? Saved::output(t, t->autograd ? t->autograd->output_nr : 0) : Saved(t);
+             if (!is_output && Py_TYPE(tensor.ptr()) != tensor_type)
+               h.object = SharedObject(tensor);
              return h;
-           }), py::arg("tensor"), py::arg("is_output"))
+           }),
+           py::arg("tensor"), py::arg("is_output"))
       .def("unpack", [](const SavedHandle& h, py::object node) -> py::object {
         static Node* const none = nullptr;
         Node* n = node.is_none() ? none : node.cast<NodeHandle&>().node.get();
@@ -357,17 +404,23 @@ void init_autograd(py::module_& m) {
         return object_of(t);
       });
 
-  m.def("_make_python_node", &make_python_node, py::arg("name"), py::arg("inputs"), py::arg("outputs"), py::arg("callback"),
-        py::arg("non_differentiable"));
-  m.def("_run_backward", &run, py::arg("tensors"), py::arg("grads"), py::arg("retain_graph") = false, py::arg("create_graph") = false,
-        py::arg("inputs") = py::none(), py::arg("accumulate") = true, py::arg("allow_unused") = false);
-  m.def("_add_hook", [](const Tensor& t, py::object f) { return add_hook(t, hook_function(std::move(f))); });
-  m.def("_add_post_accumulate_hook", [](const Tensor& t, py::object f) { return add_post_accumulate_hook(t, hook_function(std::move(f))); });
+  m.def("_make_python_node", &make_python_node, py::arg("name"), py::arg("inputs"),
+        py::arg("outputs"), py::arg("callback"), py::arg("non_differentiable"));
+  m.def("_run_backward", &run, py::arg("tensors"), py::arg("grads"),
+        py::arg("retain_graph") = false, py::arg("create_graph") = false,
+        py::arg("inputs") = py::none(), py::arg("accumulate") = true,
+        py::arg("allow_unused") = false);
+  m.def("_add_hook",
+        [](const Tensor& t, py::object f) { return add_hook(t, hook_function(std::move(f))); });
+  m.def("_add_post_accumulate_hook", [](const Tensor& t, py::object f) {
+    return add_post_accumulate_hook(t, hook_function(std::move(f)));
+  });
   m.def("_remove_hook", [](const Tensor& t, uint64_t id) {
     if (!t->autograd) return false;
     bool removed = false;
     if (t->autograd->hooks) removed |= remove_hook(t->autograd->hooks, id);
-    if (t->autograd->post_accumulate_hooks) removed |= remove_hook(t->autograd->post_accumulate_hooks, id);
+    if (t->autograd->post_accumulate_hooks)
+      removed |= remove_hook(t->autograd->post_accumulate_hooks, id);
     return removed;
   });
   m.def("_set_anomaly", &set_anomaly, py::arg("enabled"), py::arg("check_nan") = true);
@@ -375,16 +428,23 @@ void init_autograd(py::module_& m) {
 
   // Grad mode in plain C: `with no_grad()` runs these twice.
   static PyMethodDef modes[] = {
-      {"is_grad_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(t_grad_mode.grad); }, METH_NOARGS, "Whether operators record gradients on this thread."},
-      {"_set_grad_enabled", [](PyObject*, PyObject* v) -> PyObject* {
+      {"is_grad_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(t_grad_mode.grad); },
+       METH_NOARGS, "Whether operators record gradients on this thread."},
+      {"_set_grad_enabled",
+       [](PyObject*, PyObject* v) -> PyObject* {
          t_grad_mode.grad = PyObject_IsTrue(v);
          Py_RETURN_NONE;
-       }, METH_O, nullptr},
-      {"is_inference_mode_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(t_grad_mode.inference); }, METH_NOARGS, "Whether inference mode is on on this thread."},
-      {"_set_inference_mode", [](PyObject*, PyObject* v) -> PyObject* {
+       },
+       METH_O, nullptr},
+      {"is_inference_mode_enabled",
+       [](PyObject*, PyObject*) { return PyBool_FromLong(t_grad_mode.inference); }, METH_NOARGS,
+       "Whether inference mode is on on this thread."},
+      {"_set_inference_mode",
+       [](PyObject*, PyObject* v) -> PyObject* {
          t_grad_mode.inference = PyObject_IsTrue(v);
          Py_RETURN_NONE;
-       }, METH_O, nullptr},
+       },
+       METH_O, nullptr},
       {nullptr, nullptr, 0, nullptr}};
   PyModule_AddFunctions(m.ptr(), modes);
 }

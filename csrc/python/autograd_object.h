@@ -1,4 +1,5 @@
-// Graph nodes as Python objects, and the bridge for operators written in Python. Must not know operators.
+// Graph nodes as Python objects, and the bridge for operators written in Python. Must not know
+// operators.
 #pragma once
 
 #include "autograd/node.h"

@@ -13,12 +13,15 @@
 namespace pycore::python {
 namespace {
 
-// --- nested sequences ---------------------------------------------------------------------------------------------------
+// --- nested sequences
+// ---------------------------------------------------------------------------------------------------
 
-// A sequence that becomes a dimension: lists, tuples and anything sized and indexable that is no string, buffer or tensor.
+// A sequence that becomes a dimension: lists, tuples and anything sized and indexable that is no
+// string, buffer or tensor.
 bool is_sequence(PyObject* o) {
   if (PyList_Check(o) || PyTuple_Check(o)) return true;
-  return !is_tensor(o) && !PyUnicode_Check(o) && !PyBytes_Check(o) && !PyDict_Check(o) && PySequence_Check(o) && !PyObject_CheckBuffer(o);
+  return !is_tensor(o) && !PyUnicode_Check(o) && !PyBytes_Check(o) && !PyDict_Check(o) &&
+         PySequence_Check(o) && !PyObject_CheckBuffer(o);
 }
 
 struct Shape {
@@ -39,9 +42,11 @@ DType leaf_dtype(PyObject* o, Shape& shape) {
     PC_CHECK_VALUE(shape.sizes.empty(), "too many dimensions 'str'");
     fail(ErrorKind::type, "new(): invalid data type 'str'");
   }
-  if (!number_value(o, v)) fail(ErrorKind::runtime, "Could not infer dtype of ", Py_TYPE(o)->tp_name);
+  if (!number_value(o, v))
+    fail(ErrorKind::runtime, "Could not infer dtype of ", Py_TYPE(o)->tp_name);
   // NumPy scalars keep their width.
-  if (!PyFloat_CheckExact(o) && !PyLong_CheckExact(o) && !PyBool_Check(o) && PyObject_CheckBuffer(o)) {
+  if (!PyFloat_CheckExact(o) && !PyLong_CheckExact(o) && !PyBool_Check(o) &&
+      PyObject_CheckBuffer(o)) {
     return tensor_from_buffer(o, "tensor").dtype();
   }
   return v.as_scalar().tensor_dtype();
@@ -53,12 +58,14 @@ void inspect(PyObject* o, Shape& shape, int64_t depth, bool infer_dtype) {
   if (is_sequence(o)) {
     Py_ssize_t n = PySequence_Size(o);
     if (n < 0) throw py::error_already_set();
-    PC_CHECK_TYPE(!shape.any || depth < shape.sizes.size(), "'", Py_TYPE(o)->tp_name, "' object cannot be interpreted as an integer");
+    PC_CHECK_TYPE(!shape.any || depth < shape.sizes.size(), "'", Py_TYPE(o)->tp_name,
+                  "' object cannot be interpreted as an integer");
     if (depth == shape.sizes.size())
       shape.sizes.push_back(n);
     else
-      PC_CHECK_VALUE(depth < shape.sizes.size() && shape.sizes[depth] == n, "expected sequence of length ",
-                     depth < shape.sizes.size() ? shape.sizes[depth] : 0, " at dim ", depth, " (got ", n, ")");
+      PC_CHECK_VALUE(
+          depth < shape.sizes.size() && shape.sizes[depth] == n, "expected sequence of length ",
+          depth < shape.sizes.size() ? shape.sizes[depth] : 0, " at dim ", depth, " (got ", n, ")");
     bool first = depth + 1 == shape.sizes.size();
     for (Py_ssize_t i = 0; i < n; ++i) {
       auto item = py::reinterpret_steal<py::object>(PySequence_GetItem(o, i));
@@ -78,13 +85,14 @@ void inspect(PyObject* o, Shape& shape, int64_t depth, bool infer_dtype) {
       if (depth + i == shape.sizes.size())
         shape.sizes.push_back(t.sizes()[i]);
       else
-        PC_CHECK_VALUE(shape.sizes[depth + i] == t.sizes()[i], "expected sequence of length ", shape.sizes[depth + i], " at dim ",
-                       depth + i, " (got ", t.sizes()[i], ")");
+        PC_CHECK_VALUE(shape.sizes[depth + i] == t.sizes()[i], "expected sequence of length ",
+                       shape.sizes[depth + i], " at dim ", depth + i, " (got ", t.sizes()[i], ")");
     }
     shape.see(t.dtype());
     return;
   }
-  PC_CHECK_VALUE(depth == shape.sizes.size(), "expected sequence of length ", shape.sizes[depth], " at dim ", depth, " (got a number)");
+  PC_CHECK_VALUE(depth == shape.sizes.size(), "expected sequence of length ", shape.sizes[depth],
+                 " at dim ", depth, " (got a number)");
   if (infer_dtype) shape.see(leaf_dtype(o, shape));
 }
 
@@ -94,7 +102,8 @@ void store(PyObject* o, const Tensor& out, int64_t depth, char* p) {
     PC_CHECK_TYPE(!PyUnicode_Check(o), "new(): invalid data type 'str'");
     PC_CHECK_TYPE(number_value(o, v), "tensor: expected a number, got ", Py_TYPE(o)->tp_name);
     if (v.kind == Value::Kind::number && !is_floating(out.dtype()) && out.dtype() != DType::bool_)
-      PC_CHECK(std::isfinite(v.d), "value cannot be converted to type ", name(out.dtype()), " without overflow");
+      PC_CHECK(std::isfinite(v.d), "value cannot be converted to type ", name(out.dtype()),
+               " without overflow");
     scalar_bytes(v.as_scalar(), out.dtype(), p);
     return;
   }
@@ -113,10 +122,13 @@ void store(PyObject* o, const Tensor& out, int64_t depth, char* p) {
     sizes.push_back(out.sizes()[i]);
     strides.push_back(out.strides()[i]);
   }
-  copy_data(make_alias(out->storage, out.dtype(), sizes, strides, (p - out->storage->data) / out.item_size()), t);
+  copy_data(make_alias(out->storage, out.dtype(), sizes, strides,
+                       (p - out->storage->data) / out.item_size()),
+            t);
 }
 
-// --- buffers ----------------------------------------------------------------------------------------------------------------
+// --- buffers
+// ----------------------------------------------------------------------------------------------------------------
 
 std::optional<DType> format_dtype(const char* format, Py_ssize_t item) {
   if (!format) return item == 1 ? std::optional(DType::uint8) : std::nullopt;
@@ -124,21 +136,43 @@ std::optional<DType> format_dtype(const char* format, Py_ssize_t item) {
   if (!*format || format[1]) return std::nullopt;
   bool is_unsigned = false;
   switch (*format) {
-    case '?': return DType::bool_;
-    case 'e': return DType::float16;
-    case 'f': return DType::float32;
-    case 'd': return DType::float64;
-    case 'B': return DType::uint8;
-    case 'H': case 'I': case 'L': case 'Q': case 'N': is_unsigned = true; break;
-    case 'b': case 'h': case 'i': case 'l': case 'q': case 'n': break;
-    default: return std::nullopt;
+    case '?':
+      return DType::bool_;
+    case 'e':
+      return DType::float16;
+    case 'f':
+      return DType::float32;
+    case 'd':
+      return DType::float64;
+    case 'B':
+      return DType::uint8;
+    case 'H':
+    case 'I':
+    case 'L':
+    case 'Q':
+    case 'N':
+      is_unsigned = true;
+      break;
+    case 'b':
+    case 'h':
+    case 'i':
+    case 'l':
+    case 'q':
+    case 'n':
+      break;
+    default:
+      return std::nullopt;
   }
   if (is_unsigned) return std::nullopt;
   switch (item) {
-    case 1: return DType::int8;
-    case 2: return DType::int16;
-    case 4: return DType::int32;
-    default: return DType::int64;
+    case 1:
+      return DType::int8;
+    case 2:
+      return DType::int16;
+    case 4:
+      return DType::int32;
+    default:
+      return DType::int64;
   }
 }
 const char* dtype_format(DType t) {
@@ -167,16 +201,22 @@ Tensor tensor_from_buffer(PyObject* o, const char* what) {
     }
   } guard{view};
   auto dtype = format_dtype(view->format, view->itemsize);
-  PC_CHECK_TYPE(dtype, what, ": can't convert a buffer of element type '", view->format ? view->format : "?",
-                "'. The only supported types are: float64, float32, float16, int64, int32, int16, int8, uint8, and bool.");
+  PC_CHECK_TYPE(dtype, what, ": can't convert a buffer of element type '",
+                view->format ? view->format : "?",
+                "'. The only supported types are: float64, float32, float16, int64, int32, int16, "
+                "int8, uint8, and bool.");
   Dims sizes, strides;
   for (int i = 0; i < view->ndim; ++i) {
     sizes.push_back(view->shape[i]);
     Py_ssize_t bytes = view->strides ? view->strides[i] : 0;
     PC_CHECK_VALUE(bytes >= 0 || view->shape[i] <= 1,
-                   "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
-                   "currently supported. (You can probably work around this by making a copy of your array with array.copy().)");
-    PC_CHECK_VALUE(bytes % view->itemsize == 0, "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory.");
+                   "At least one stride in the given numpy array is negative, and tensors with "
+                   "negative strides are not "
+                   "currently supported. (You can probably work around this by making a copy of "
+                   "your array with array.copy().)");
+    PC_CHECK_VALUE(bytes % view->itemsize == 0,
+                   "given numpy array strides not a multiple of the element byte size. Copy the "
+                   "numpy array to reallocate the memory.");
     strides.push_back(bytes / view->itemsize);
   }
   if (!view->strides) contiguous_strides(sizes, strides);
@@ -219,8 +259,10 @@ int tensor_getbuffer(PyObject* self, Py_buffer* view, int flags) {
   view->obj = nullptr;
   const char* format = dtype_format(t.dtype());
   if (t.requires_grad() || !format) {
-    PyErr_Format(PyExc_BufferError, t.requires_grad() ? "Can't export a Tensor that requires grad. Use tensor.detach() first."
-                                                       : "Python's buffers have no %s",
+    PyErr_Format(PyExc_BufferError,
+                 t.requires_grad()
+                     ? "Can't export a Tensor that requires grad. Use tensor.detach() first."
+                     : "Python's buffers have no %s",
                  name(t.dtype()));
     return -1;
   }
@@ -248,50 +290,70 @@ int tensor_getbuffer(PyObject* self, Py_buffer* view, int flags) {
   return 0;
   PC_PYTHON_CATCH(-1)
 }
-void tensor_releasebuffer(PyObject*, Py_buffer* view) { delete[] static_cast<Py_ssize_t*>(view->internal); }
+void tensor_releasebuffer(PyObject*, Py_buffer* view) {
+  delete[] static_cast<Py_ssize_t*>(view->internal);
+}
 
 void init_data(py::module_& m) {
-  m.def("tensor", [](py::object data, py::object dtype, py::object device, bool requires_grad, bool) {
-          std::optional<DType> t;
-          if (!dtype.is_none()) {
-            t = as_dtype(dtype.ptr());
-            PC_CHECK_TYPE(t, "tensor(): argument 'dtype' must be a dtype, not ", Py_TYPE(dtype.ptr())->tp_name);
-          }
-          if (!device.is_none()) PC_CHECK_TYPE(check_device(device.ptr()), "tensor(): argument 'device' must be a device");
-          Tensor out = tensor_from_data(data.ptr(), t);
-          out->inference = t_grad_mode.inference;
-          if (requires_grad) set_requires_grad(out, true);
-          return out;
-        },
-        py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(), py::arg("requires_grad") = false,
-        py::arg("pin_memory") = false,
-        "tensor(data, *, dtype=None, device=None, requires_grad=False) -> Tensor\n\nA new tensor with a copy of the data: a number, "
-        "nested lists, a NumPy array or a tensor.\n\n>>> pycore.tensor([[1, 2], [3, 4]])\ntensor([[1, 2],\n        [3, 4]])\n");
-  m.def("from_numpy", [](py::object array) {
-          PC_CHECK_TYPE(PyObject_CheckBuffer(array.ptr()) && py::hasattr(array, "__array_interface__"), "expected np.ndarray (got ", Py_TYPE(array.ptr())->tp_name, ")");
-          return tensor_from_buffer(array.ptr(), "from_numpy");
-        },
-        py::arg("ndarray"), "A tensor that shares the memory of a NumPy array.");
-  m.def("frombuffer", [](py::object buffer, py::object dtype, int64_t count, int64_t offset, bool requires_grad) {
-          auto t = as_dtype(dtype.ptr());
-          PC_CHECK_TYPE(t, "frombuffer(): dtype must be a dtype");
-          auto view = std::make_unique<Py_buffer>();
-          if (PyObject_GetBuffer(buffer.ptr(), view.get(), PyBUF_SIMPLE) != 0) throw py::error_already_set();
-          int64_t item = item_size(*t), len = view->len;
-          bool good = offset >= 0 && offset <= len && (count >= 0 || (len - offset) % item == 0) && (count < 0 || count <= (len - offset) / item);
-          if (!good) {
-            PyBuffer_Release(view.get());
-            fail(ErrorKind::value, "frombuffer: requested buffer length (", count, " * ", item, " bytes) after offset (", offset,
-                 " bytes) must not be greater than actual buffer length (", len, " bytes), which must be a multiple of the element size");
-          }
-          int64_t n = count >= 0 ? count : (len - offset) / item;
-          void* data = static_cast<char*>(view->buf) + offset;
-          Tensor out = make_alias(wrap_storage(data, n * item, view.release(), release_buffer), *t, {{n}}, {{1}}, 0);
-          if (requires_grad) set_requires_grad(out, true);
-          return out;
-        },
-        py::arg("buffer"), py::kw_only(), py::arg("dtype"), py::arg("count") = -1, py::arg("offset") = 0, py::arg("requires_grad") = false,
-        "A one-dimensional tensor on the memory of an object with the buffer protocol.");
+  m.def(
+      "tensor",
+      [](py::object data, py::object dtype, py::object device, bool requires_grad, bool) {
+        std::optional<DType> t;
+        if (!dtype.is_none()) {
+          t = as_dtype(dtype.ptr());
+          PC_CHECK_TYPE(t, "tensor(): argument 'dtype' must be a dtype, not ",
+                        Py_TYPE(dtype.ptr())->tp_name);
+        }
+        if (!device.is_none())
+          PC_CHECK_TYPE(check_device(device.ptr()), "tensor(): argument 'device' must be a device");
+        Tensor out = tensor_from_data(data.ptr(), t);
+        out->inference = t_grad_mode.inference;
+        if (requires_grad) set_requires_grad(out, true);
+        return out;
+      },
+      py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      py::arg("requires_grad") = false, py::arg("pin_memory") = false,
+      "tensor(data, *, dtype=None, device=None, requires_grad=False) -> Tensor\n\nA new tensor "
+      "with a copy of the data: a number, "
+      "nested lists, a NumPy array or a tensor.\n\n>>> pycore.tensor([[1, 2], [3, "
+      "4]])\ntensor([[1, 2],\n        [3, 4]])\n");
+  m.def(
+      "from_numpy",
+      [](py::object array) {
+        PC_CHECK_TYPE(
+            PyObject_CheckBuffer(array.ptr()) && py::hasattr(array, "__array_interface__"),
+            "expected np.ndarray (got ", Py_TYPE(array.ptr())->tp_name, ")");
+        return tensor_from_buffer(array.ptr(), "from_numpy");
+      },
+      py::arg("ndarray"), "A tensor that shares the memory of a NumPy array.");
+  m.def(
+      "frombuffer",
+      [](py::object buffer, py::object dtype, int64_t count, int64_t offset, bool requires_grad) {
+        auto t = as_dtype(dtype.ptr());
+        PC_CHECK_TYPE(t, "frombuffer(): dtype must be a dtype");
+        auto view = std::make_unique<Py_buffer>();
+        if (PyObject_GetBuffer(buffer.ptr(), view.get(), PyBUF_SIMPLE) != 0)
+          throw py::error_already_set();
+        int64_t item = item_size(*t), len = view->len;
+        bool good = offset >= 0 && offset <= len && (count >= 0 || (len - offset) % item == 0) &&
+                    (count < 0 || count <= (len - offset) / item);
+        if (!good) {
+          PyBuffer_Release(view.get());
+          fail(ErrorKind::value, "frombuffer: requested buffer length (", count, " * ", item,
+               " bytes) after offset (", offset,
+               " bytes) must not be greater than actual buffer length (", len,
+               " bytes), which must be a multiple of the element size");
+        }
+        int64_t n = count >= 0 ? count : (len - offset) / item;
+        void* data = static_cast<char*>(view->buf) + offset;
+        Tensor out = make_alias(wrap_storage(data, n * item, view.release(), release_buffer), *t,
+                                {{n}}, {{1}}, 0);
+        if (requires_grad) set_requires_grad(out, true);
+        return out;
+      },
+      py::arg("buffer"), py::kw_only(), py::arg("dtype"), py::arg("count") = -1,
+      py::arg("offset") = 0, py::arg("requires_grad") = false,
+      "A one-dimensional tensor on the memory of an object with the buffer protocol.");
 }
 
 }  // namespace pycore::python

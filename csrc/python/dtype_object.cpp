@@ -11,11 +11,11 @@ PyTypeObject* size_type = nullptr;
 
 namespace {
 
-// --- dtype -------------------------------------------------------------------------------------------------------------
+// --- dtype
+// -------------------------------------------------------------------------------------------------------------
 
 struct DTypeObject {
-  PyObject_HEAD
-  DType dtype;
+  PyObject_HEAD DType dtype;
 };
 PyTypeObject* g_dtype_type = nullptr;
 PyObject* g_dtypes[kDTypes];
@@ -32,11 +32,16 @@ PyMethodDef dtype_methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 PyGetSetDef dtype_getset[] = {
-    {"is_floating_point", [](PyObject* o, void*) { return PyBool_FromLong(is_floating(dtype_of(o))); }, nullptr, nullptr, nullptr},
+    {"is_floating_point",
+     [](PyObject* o, void*) { return PyBool_FromLong(is_floating(dtype_of(o))); }, nullptr, nullptr,
+     nullptr},
     {"is_complex", [](PyObject*, void*) { return PyBool_FromLong(0); }, nullptr, nullptr, nullptr},
-    {"is_signed", [](PyObject* o, void*) { return PyBool_FromLong(is_signed(dtype_of(o))); }, nullptr, nullptr, nullptr},
-    {"itemsize", [](PyObject* o, void*) { return PyLong_FromLong(item_size(dtype_of(o))); }, nullptr, nullptr, nullptr},
-    {"__module__", [](PyObject*, void*) { return PyUnicode_FromString("pycore"); }, nullptr, nullptr, nullptr},
+    {"is_signed", [](PyObject* o, void*) { return PyBool_FromLong(is_signed(dtype_of(o))); },
+     nullptr, nullptr, nullptr},
+    {"itemsize", [](PyObject* o, void*) { return PyLong_FromLong(item_size(dtype_of(o))); },
+     nullptr, nullptr, nullptr},
+    {"__module__", [](PyObject*, void*) { return PyUnicode_FromString("pycore"); }, nullptr,
+     nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
@@ -48,7 +53,8 @@ void init_dtypes(py::module_& m) {
       {Py_tp_doc, const_cast<char*>("The type of a tensor's elements.")},
       {0, nullptr},
   };
-  PyType_Spec spec{"pycore.dtype", sizeof(DTypeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+  PyType_Spec spec{"pycore.dtype", sizeof(DTypeObject), 0,
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
   g_dtype_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   if (!g_dtype_type) throw py::error_already_set();
   m.attr("dtype") = py::handle(reinterpret_cast<PyObject*>(g_dtype_type));
@@ -58,7 +64,9 @@ void init_dtypes(py::module_& m) {
     g_dtypes[i] = reinterpret_cast<PyObject*>(o);
     m.attr(name(o->dtype)) = py::handle(g_dtypes[i]);
   }
-  auto alias = [&](const char* short_name, DType t) { m.attr(short_name) = py::handle(dtype_object(t)); };
+  auto alias = [&](const char* short_name, DType t) {
+    m.attr(short_name) = py::handle(dtype_object(t));
+  };
   alias("float", DType::float32);
   alias("double", DType::float64);
   alias("half", DType::float16);
@@ -67,14 +75,16 @@ void init_dtypes(py::module_& m) {
   alias("short", DType::int16);
 }
 
-// --- Size ----------------------------------------------------------------------------------------------------------------
+// --- Size
+// ----------------------------------------------------------------------------------------------------------------
 
 PyObject* size_from_tuple(PyObject* tuple) {
   if (!tuple || !PyTuple_Check(tuple)) return tuple;
   Py_ssize_t n = PyTuple_GET_SIZE(tuple);
   PyObject* s = size_type->tp_alloc(size_type, n);
   if (s)
-    for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(s, i, Py_NewRef(PyTuple_GET_ITEM(tuple, i)));
+    for (Py_ssize_t i = 0; i < n; ++i)
+      PyTuple_SET_ITEM(s, i, Py_NewRef(PyTuple_GET_ITEM(tuple, i)));
   Py_DECREF(tuple);
   return s;
 }
@@ -87,7 +97,8 @@ PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (PyLong_Check(x)) continue;
     PyObject* n = PyIndex_Check(x) ? PyNumber_Index(x) : nullptr;
     if (!n) {
-      PyErr_Format(PyExc_TypeError, "pycore.Size() takes an iterable of 'int' (item %zd is '%s')", i, Py_TYPE(x)->tp_name);
+      PyErr_Format(PyExc_TypeError, "pycore.Size() takes an iterable of 'int' (item %zd is '%s')",
+                   i, Py_TYPE(x)->tp_name);
       Py_DECREF(s);
       return nullptr;
     }
@@ -104,13 +115,15 @@ PyObject* size_repr(PyObject* s) {
 }
 PyObject* size_numel(PyObject* s, PyObject*) {
   long long n = 1;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(s); ++i) n *= PyLong_AsLongLong(PyTuple_GET_ITEM(s, i));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(s); ++i)
+    n *= PyLong_AsLongLong(PyTuple_GET_ITEM(s, i));
   return PyLong_FromLongLong(n);
 }
 PyObject* size_reduce(PyObject* s, PyObject*) {
   PyObject* plain = PySequence_Tuple(s);
   PyObject* exact = PyTuple_New(PyTuple_GET_SIZE(s));
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(s); ++i) PyTuple_SET_ITEM(exact, i, Py_NewRef(PyTuple_GET_ITEM(plain, i)));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(s); ++i)
+    PyTuple_SET_ITEM(exact, i, Py_NewRef(PyTuple_GET_ITEM(plain, i)));
   Py_DECREF(plain);
   return Py_BuildValue("(O(N))", size_type, exact);
 }
@@ -128,13 +141,15 @@ void init_size(py::module_& m) {
       {Py_tp_methods, size_methods},
       {Py_sq_concat, reinterpret_cast<void*>(+[](PyObject* a, PyObject* b) -> PyObject* {
          if (!PyTuple_Check(a) || !PyTuple_Check(b)) {
-           PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not \"%s\") to pycore.Size", Py_TYPE(b)->tp_name);
+           PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not \"%s\") to pycore.Size",
+                        Py_TYPE(b)->tp_name);
            return nullptr;
          }
          return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_concat(a, b));
        })},
-      {Py_sq_repeat,
-       reinterpret_cast<void*>(+[](PyObject* a, Py_ssize_t n) { return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_repeat(a, n)); })},
+      {Py_sq_repeat, reinterpret_cast<void*>(+[](PyObject* a, Py_ssize_t n) {
+         return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_repeat(a, n));
+       })},
       {Py_mp_subscript, reinterpret_cast<void*>(+[](PyObject* a, PyObject* i) {
          PyObject* r = PyTuple_Type.tp_as_mapping->mp_subscript(a, i);
          return PySlice_Check(i) ? size_from_tuple(r) : r;
@@ -148,7 +163,8 @@ void init_size(py::module_& m) {
   m.attr("Size") = py::handle(reinterpret_cast<PyObject*>(size_type));
 }
 
-// --- device ----------------------------------------------------------------------------------------------------------------
+// --- device
+// ----------------------------------------------------------------------------------------------------------------
 
 // Any device can be named (`device("cuda")` is used in conditions); only the CPU can hold tensors.
 struct Device {
@@ -157,15 +173,18 @@ struct Device {
 };
 
 Device parse_device(const std::string& text) {
-  static const char* known[] = {"cpu", "cuda", "mps", "xpu", "meta", "xla", "hpu", "mkldnn", "vulkan", "privateuseone"};
+  static const char* known[] = {"cpu", "cuda", "mps",    "xpu",    "meta",
+                                "xla", "hpu",  "mkldnn", "vulkan", "privateuseone"};
   auto colon = text.find(':');
   Device d{text.substr(0, colon), std::nullopt};
   bool ok = false;
   for (auto* k : known) ok |= d.type == k;
-  PC_CHECK(ok, "Expected one of cpu, cuda, mps, xpu, meta device type at start of device string: ", text);
+  PC_CHECK(ok, "Expected one of cpu, cuda, mps, xpu, meta device type at start of device string: ",
+           text);
   if (colon != std::string::npos) {
     std::string digits = text.substr(colon + 1);
-    PC_CHECK(!digits.empty() && digits.size() < 5 && digits.find_first_not_of("0123456789") == std::string::npos,
+    PC_CHECK(!digits.empty() && digits.size() < 5 &&
+                 digits.find_first_not_of("0123456789") == std::string::npos,
              "Invalid device string: '", text, "'");
     d.index = std::stoi(digits);
   }
@@ -190,7 +209,8 @@ PyObject* make_size(IntSpan sizes) {
   auto n = static_cast<Py_ssize_t>(sizes.size());
   PyObject* s = size_type->tp_alloc(size_type, n);
   if (!s) throw py::error_already_set();
-  for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(s, i, PyLong_FromLongLong(sizes[static_cast<size_t>(i)]));
+  for (Py_ssize_t i = 0; i < n; ++i)
+    PyTuple_SET_ITEM(s, i, PyLong_FromLongLong(sizes[static_cast<size_t>(i)]));
   return s;
 }
 
@@ -208,7 +228,8 @@ bool check_device(PyObject* o) {
     return false;
   if (d.type == "cpu") return true;
   if (d.type == "cuda") {
-    PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled: pycore runs on the CPU only");
+    PyErr_SetString(PyExc_AssertionError,
+                    "Torch not compiled with CUDA enabled: pycore runs on the CPU only");
     throw py::error_already_set();
   }
   fail(ErrorKind::runtime, "device '", d.type, "' is not available: pycore runs on the CPU only");
@@ -217,31 +238,45 @@ bool check_device(PyObject* o) {
 void init_dtype_objects(py::module_& m) {
   init_dtypes(m);
   init_size(m);
-  auto text = [](const Device& d) { return d.type + (d.index ? ":" + std::to_string(*d.index) : ""); };
-  auto cls = py::class_<Device>(m, "device")
-      .def(py::init([](const std::string& s) { return parse_device(s); }), py::arg("device"))
-      .def(py::init([](const Device& d) { return d; }), py::arg("device"))
-      .def(py::init([](const std::string& type, int index) {
-             Device d = parse_device(type);
-             PC_CHECK(!d.index, "type (string) must not include an index because index was passed explicitly: ", type);
-             PC_CHECK(index >= 0, "Device index must not be negative");
-             d.index = index;
-             return d;
-           }), py::arg("type"), py::arg("index"))
-      .def(py::init([](int index) { return Device{"cuda", index}; }), py::arg("index"))
-      .def_property_readonly("type", [](const Device& d) { return d.type; })
-      .def_property_readonly("index", [](const Device& d) { return d.index; })
-      .def("__str__", text)
-      .def("__repr__", [](const Device& d) {
-        return "device(type='" + d.type + "'" + (d.index ? ", index=" + std::to_string(*d.index) : "") + ")";
-      })
-      .def("__eq__", [](const Device& a, py::object b) {
-        if (!py::isinstance<Device>(b)) return false;
-        auto o = b.cast<Device>();
-        return a.type == o.type && a.index == o.index;
-      })
-      .def("__hash__", [text](const Device& d) { return py::hash(py::str(text(d))); })
-      .def("__reduce__", [text](py::object self) { return py::make_tuple(self.attr("__class__"), py::make_tuple(text(self.cast<Device>()))); });
+  auto text = [](const Device& d) {
+    return d.type + (d.index ? ":" + std::to_string(*d.index) : "");
+  };
+  auto cls =
+      py::class_<Device>(m, "device")
+          .def(py::init([](const std::string& s) { return parse_device(s); }), py::arg("device"))
+          .def(py::init([](const Device& d) { return d; }), py::arg("device"))
+          .def(
+              py::init([](const std::string& type, int index) {
+                Device d = parse_device(type);
+                PC_CHECK(
+                    !d.index,
+                    "type (string) must not include an index because index was passed explicitly: ",
+                    type);
+                PC_CHECK(index >= 0, "Device index must not be negative");
+                d.index = index;
+                return d;
+              }),
+              py::arg("type"), py::arg("index"))
+          .def(py::init([](int index) { return Device{"cuda", index}; }), py::arg("index"))
+          .def_property_readonly("type", [](const Device& d) { return d.type; })
+          .def_property_readonly("index", [](const Device& d) { return d.index; })
+          .def("__str__", text)
+          .def("__repr__",
+               [](const Device& d) {
+                 return "device(type='" + d.type + "'" +
+                        (d.index ? ", index=" + std::to_string(*d.index) : "") + ")";
+               })
+          .def("__eq__",
+               [](const Device& a, py::object b) {
+                 if (!py::isinstance<Device>(b)) return false;
+                 auto o = b.cast<Device>();
+                 return a.type == o.type && a.index == o.index;
+               })
+          .def("__hash__", [text](const Device& d) { return py::hash(py::str(text(d))); })
+          .def("__reduce__", [text](py::object self) {
+            return py::make_tuple(self.attr("__class__"),
+                                  py::make_tuple(text(self.cast<Device>())));
+          });
   cls.attr("__module__") = "pycore";
   g_device_type = cls.ptr();
   g_cpu = py::cast(Device{"cpu", std::nullopt}).release().ptr();

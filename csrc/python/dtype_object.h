@@ -21,7 +21,8 @@ PyObject* make_size(IntSpan sizes);
 extern PyTypeObject* size_type;
 // Borrowed: device(type='cpu').
 PyObject* cpu_device();
-// True if o names the CPU; raises for other devices and returns false for objects that are no device at all.
+// True if o names the CPU; raises for other devices and returns false for objects that are no
+// device at all.
 bool check_device(PyObject* o);
 
 void init_dtype_objects(py::module_& m);

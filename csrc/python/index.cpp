@@ -1,4 +1,5 @@
-// x[...] and x[...] = v: translates Python's index expressions into views and index operators. Must not know kernels.
+// x[...] and x[...] = v: translates Python's index expressions into views and index operators. Must
+// not know kernels.
 #include <cmath>
 
 #include "ops/indexing.h"
@@ -21,9 +22,11 @@ int64_t int_index(PyObject* o) {
 // `removed`: how many dimensions before this one the same expression has taken away.
 Tensor select_index(const Tensor& t, int64_t dim, int64_t i, int64_t removed = 0) {
   PC_CHECK_INDEX(t.dim() > 0,
-                 "invalid index of a 0-dim tensor. Use `tensor.item()` in Python to convert a 0-dim tensor to a number");
+                 "invalid index of a 0-dim tensor. Use `tensor.item()` in Python to convert a "
+                 "0-dim tensor to a number");
   int64_t size = t.size(dim);
-  PC_CHECK_INDEX(i >= -size && i < size, "index ", i, " is out of bounds for dimension ", dim + removed, " with size ", size);
+  PC_CHECK_INDEX(i >= -size && i < size, "index ", i, " is out of bounds for dimension ",
+                 dim + removed, " with size ", size);
   return select(t, dim, i);
 }
 
@@ -40,23 +43,28 @@ bool is_full_slice(PyObject* o) {
   return s->start == Py_None && s->stop == Py_None && s->step == Py_None;
 }
 
-// --- one element of an index expression ------------------------------------------------------------------------------
+// --- one element of an index expression
+// ------------------------------------------------------------------------------
 
 struct Item {
   enum Kind : uint8_t { integer, slice, none, ellipsis, boolean, tensor };
   Kind kind;
-  int64_t i = 0;          // the integer, or the truth value
+  int64_t i = 0;               // the integer, or the truth value
   PyObject* object = nullptr;  // the slice, borrowed
   Tensor index;
   // How many dimensions of the tensor it uses up.
   int64_t dims() const {
-    return kind == integer || kind == slice ? 1 : kind == tensor ? (is_mask() ? index.dim() : 1) : 0;
+    return kind == integer || kind == slice ? 1
+           : kind == tensor                 ? (is_mask() ? index.dim() : 1)
+                                            : 0;
   }
   bool is_mask() const { return index.dtype() == DType::bool_ || index.dtype() == DType::uint8; }
 };
 
 [[noreturn]] void invalid_index(PyObject* o) {
-  fail(ErrorKind::index, "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got ",
+  fail(ErrorKind::index,
+       "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+       "indices (got ",
        Py_TYPE(o)->tp_name, ")");
 }
 
@@ -72,9 +80,11 @@ Item tensor_item(const Tensor& t) {
 
 Item sequence_item(PyObject* o) {
   Tensor t = tensor_from_data(o, std::nullopt);
-  if (t.numel() == 0 && t.is_floating()) t = empty(t.sizes(), DType::int64);  // [] has no dtype of its own
+  if (t.numel() == 0 && t.is_floating())
+    t = empty(t.sizes(), DType::int64);  // [] has no dtype of its own
   // Lists hold Python ints, NumPy arrays any integer type.
-  if (is_integral(t.dtype()) && t.dtype() != DType::uint8 && t.dtype() != DType::int64) t = to_dtype(t, DType::int64);
+  if (is_integral(t.dtype()) && t.dtype() != DType::uint8 && t.dtype() != DType::int64)
+    t = to_dtype(t, DType::int64);
   return tensor_item(t);
 }
 
@@ -103,17 +113,20 @@ Item parse_item(PyObject* o) {
   invalid_index(o);
 }
 
-// PyTorch still reads a short list that holds tensors, sequences, slices, Ellipsis or None as if it were a tuple.
+// PyTorch still reads a short list that holds tensors, sequences, slices, Ellipsis or None as if it
+// were a tuple.
 bool acts_as_tuple(PyObject* o) {
   if (PyTuple_Check(o)) return true;
   if (!PyList_Check(o) || PyList_GET_SIZE(o) >= 32) return false;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(o); ++i) {
     PyObject* item = PyList_GET_ITEM(o, i);
-    bool structured = item == Py_None || item == Py_Ellipsis || PySlice_Check(item) || is_tensor(item) ||
+    bool structured = item == Py_None || item == Py_Ellipsis || PySlice_Check(item) ||
+                      is_tensor(item) ||
                       (PySequence_Check(item) && !PyUnicode_Check(item) && !PyBytes_Check(item));
     if (!structured) continue;
     if (PyErr_WarnEx(PyExc_UserWarning,
-                     "Using a non-tuple sequence for multidimensional indexing is deprecated: x[[a, b]] is read as x[a, b]; "
+                     "Using a non-tuple sequence for multidimensional indexing is deprecated: "
+                     "x[[a, b]] is read as x[a, b]; "
                      "write x[tuple(indices)], or x[tensor(indices)] for an index tensor",
                      1) < 0)
       throw py::error_already_set();
@@ -122,9 +135,11 @@ bool acts_as_tuple(PyObject* o) {
   return false;
 }
 
-// --- whole expressions -----------------------------------------------------------------------------------------------
+// --- whole expressions
+// -----------------------------------------------------------------------------------------------
 
-// The views an expression asks for, and the index tensors that remain (one per dimension from the left).
+// The views an expression asks for, and the index tensors that remain (one per dimension from the
+// left).
 struct Indexed {
   Tensor part;
   std::vector<Tensor> indices;
@@ -136,18 +151,24 @@ void set_index(Indexed& x, int64_t dim, Tensor t) {
 }
 
 void apply_items(Indexed& x, const std::vector<Item>& items, int64_t rest) {
-  int64_t dim = 0;     // of x.part
+  int64_t dim = 0;  // of x.part
   int64_t removed = 0;
   int64_t position = 0;  // in x.indices, where a mask takes one place for all its dimensions
   for (auto& item : items) {
     switch (item.kind) {
-      case Item::integer: x.part = select_index(x.part, dim, item.i, removed++); break;
+      case Item::integer:
+        x.part = select_index(x.part, dim, item.i, removed++);
+        break;
       case Item::slice:
         if (!is_full_slice(item.object)) x.part = apply_slice(x.part, dim, item.object);
         ++dim, ++position;
         break;
-      case Item::none: x.part = unsqueeze(x.part, dim++), ++position; break;
-      case Item::ellipsis: dim += rest, position += rest; break;
+      case Item::none:
+        x.part = unsqueeze(x.part, dim++), ++position;
+        break;
+      case Item::ellipsis:
+        dim += rest, position += rest;
+        break;
       case Item::boolean:
         x.part = unsqueeze(x.part, dim++);
         set_index(x, position++, item.i ? zeros({{1}}, DType::int64) : empty({{0}}, DType::int64));
@@ -171,13 +192,15 @@ Indexed resolve(const Tensor& self, PyObject* index) {
     return x;
   }
   std::vector<Item> items;
-  // Iterates over a copy of the references: converting an item may run Python code that changes a list.
+  // Iterates over a copy of the references: converting an item may run Python code that changes a
+  // list.
   py::object keep;
   if (acts_as_tuple(index)) {
     keep = py::reinterpret_steal<py::object>(PySequence_Tuple(index));
     if (!keep) throw py::error_already_set();
     Py_ssize_t n = PyTuple_GET_SIZE(keep.ptr());
-    PC_CHECK_INDEX(n <= 64 + 2 * self.dim(), "too many indices for tensor of dimension ", self.dim());
+    PC_CHECK_INDEX(n <= 64 + 2 * self.dim(), "too many indices for tensor of dimension ",
+                   self.dim());
     items.reserve(static_cast<size_t>(n));
     for (Py_ssize_t i = 0; i < n; ++i) items.push_back(parse_item(PyTuple_GET_ITEM(keep.ptr(), i)));
   } else {
@@ -196,14 +219,16 @@ Indexed resolve(const Tensor& self, PyObject* index) {
   return x;
 }
 
-// --- values to assign --------------------------------------------------------------------------------------------------
+// --- values to assign
+// --------------------------------------------------------------------------------------------------
 
 void check_fits(const Value& v, DType t) {
   if (is_floating(t) || t == DType::bool_) return;
   bool fits = true;
   if (v.kind == Value::Kind::number) {
     fits = std::isfinite(v.d) && std::fabs(v.d) < 9.2e18;
-    if (!fits) fail(ErrorKind::runtime, "value cannot be converted to type ", name(t), " without overflow");
+    if (!fits)
+      fail(ErrorKind::runtime, "value cannot be converted to type ", name(t), " without overflow");
   }
   int64_t x = v.as_scalar().to_int(), bits = 8 * item_size(t);
   if (t == DType::uint8)
@@ -216,8 +241,8 @@ void check_fits(const Value& v, DType t) {
 // The value as a tensor, without leading dimensions of size 1 beyond `dims`.
 Tensor value_tensor(PyObject* value, DType dtype) {
   if (is_tensor(value)) return unwrap(value);
-  PC_CHECK_TYPE(!PyUnicode_Check(value) && value != Py_None && !PyDict_Check(value), "can't assign a ", Py_TYPE(value)->tp_name,
-                " to a ", legacy_type_name(dtype));
+  PC_CHECK_TYPE(!PyUnicode_Check(value) && value != Py_None && !PyDict_Check(value),
+                "can't assign a ", Py_TYPE(value)->tp_name, " to a ", legacy_type_name(dtype));
   return tensor_from_data(value, dtype);
 }
 Tensor without_leading_ones(const Tensor& t, int64_t dims) {
@@ -228,8 +253,8 @@ Tensor without_leading_ones(const Tensor& t, int64_t dims) {
 
 // x[i] += v writes through the view x[i] and then assigns that view to x[i]: nothing is left to do.
 bool is_same_view(const Tensor& a, const Tensor& b) {
-  return a->base && a->base == b->base && a->data == b->data && a.dtype() == b.dtype() && a.sizes() == b.sizes() &&
-         a.strides() == b.strides();
+  return a->base && a->base == b->base && a->data == b->data && a.dtype() == b.dtype() &&
+         a.sizes() == b.sizes() && a.strides() == b.strides();
 }
 
 }  // namespace

@@ -34,13 +34,18 @@ void init_errors() {
 
 void init_runtime(py::module_& m) {
   m.def("get_num_threads", &num_threads, "How many threads operators may use.");
-  m.def("set_num_threads", &set_num_threads, py::arg("num_threads"), "Limits the threads that operators use.");
-  m.def("_isa", [] { return std::string(kernels_now().isa); }, "The instruction set level of the kernels in use.");
+  m.def("set_num_threads", &set_num_threads, py::arg("num_threads"),
+        "Limits the threads that operators use.");
+  m.def(
+      "_isa", [] { return std::string(kernels_now().isa); },
+      "The instruction set level of the kernels in use.");
   m.def("_supported_isas", &supported_isas, "The levels this machine can run, best first.");
-  m.def("get_default_dtype", [] { return py::reinterpret_borrow<py::object>(python::dtype_object(default_dtype())); });
+  m.def("get_default_dtype",
+        [] { return py::reinterpret_borrow<py::object>(python::dtype_object(default_dtype())); });
   m.def("set_default_dtype", [](py::object d) {
     auto t = python::as_dtype(d.ptr());
-    PC_CHECK_TYPE(t, "invalid dtype object: only floating-point types are supported as the default type");
+    PC_CHECK_TYPE(
+        t, "invalid dtype object: only floating-point types are supported as the default type");
     set_default_dtype(*t);
   });
   m.def("_memory_stats", [] {
@@ -55,31 +60,36 @@ void init_runtime(py::module_& m) {
   });
   m.def("_empty_cache", &empty_cache);
   m.def("_reset_peak_memory_stats", &reset_peak_memory_stats);
-  m.def("_ops", [] {
-    py::list l;
-    for (auto* op : all_ops()) {
-      py::dict d;
-      d["schema"] = op->schema;
-      d["name"] = op->name;
-      d["space"] = op->space;
-      d["doc"] = op->doc;
-      d["function"] = (op->flags & kFunction) != 0;
-      d["method"] = (op->flags & kMethod) != 0;
-      d["inplace"] = (op->flags & kInplace) != 0;
-      d["out"] = (op->flags & kOut) != 0;
-      d["pointwise"] = (op->flags & kPointwise) != 0;
-      l.append(d);
-    }
-    return l;
-  }, "What every operator declares: the source of stubs, documentation and tests.");
+  m.def(
+      "_ops",
+      [] {
+        py::list l;
+        for (auto* op : all_ops()) {
+          py::dict d;
+          d["schema"] = op->schema;
+          d["name"] = op->name;
+          d["space"] = op->space;
+          d["doc"] = op->doc;
+          d["function"] = (op->flags & kFunction) != 0;
+          d["method"] = (op->flags & kMethod) != 0;
+          d["inplace"] = (op->flags & kInplace) != 0;
+          d["out"] = (op->flags & kOut) != 0;
+          d["pointwise"] = (op->flags & kPointwise) != 0;
+          l.append(d);
+        }
+        return l;
+      },
+      "What every operator declares: the source of stubs, documentation and tests.");
   m.def("result_type", [](py::object a, py::object b) {
     Value x, y;
     auto operand = [](py::object& o, Value& v) {
       if (python::is_tensor(o.ptr())) return Operand(python::unwrap(o.ptr()));
-      PC_CHECK_TYPE(python::number_value(o.ptr(), v), "result_type(): expected Tensor or Number, got ", Py_TYPE(o.ptr())->tp_name);
+      PC_CHECK_TYPE(python::number_value(o.ptr(), v),
+                    "result_type(): expected Tensor or Number, got ", Py_TYPE(o.ptr())->tp_name);
       return Operand(v.as_scalar());
     };
-    return py::reinterpret_borrow<py::object>(python::dtype_object(result_type(operand(a, x), operand(b, y))));
+    return py::reinterpret_borrow<py::object>(
+        python::dtype_object(result_type(operand(a, x), operand(b, y))));
   });
   m.def("promote_types", [](py::object a, py::object b) {
     auto x = python::as_dtype(a.ptr()), y = python::as_dtype(b.ptr());
@@ -96,40 +106,53 @@ void init_runtime(py::module_& m) {
 void init_generator(py::module_& m) {
   py::class_<Generator>(m, "Generator")
       .def(py::init([](py::object device) {
-        if (!device.is_none()) python::check_device(device.ptr());
-        return std::make_unique<Generator>();
-      }), py::arg("device") = py::none())
-      .def("manual_seed", [](py::object self, py::object seed) {
-        // Negative seeds count from 2^64, as in PyTorch.
-        auto n = py::reinterpret_steal<py::object>(PyNumber_Index(seed.ptr()));
-        if (!n) throw py::error_already_set();
-        uint64_t s = PyLong_AsUnsignedLongLong(n.ptr());
-        if (PyErr_Occurred()) {
-          PyErr_Clear();
-          s = static_cast<uint64_t>(PyLong_AsLongLong(n.ptr()));
-        }
-        if (PyErr_Occurred()) {
-          PyErr_Clear();
-          fail(ErrorKind::value, "Overflow when unpacking long long: manual_seed takes integers of 64 bits");
-        }
-        self.cast<Generator&>().manual_seed(s);
-        return self;
-      }, py::arg("seed"))
+             if (!device.is_none()) python::check_device(device.ptr());
+             return std::make_unique<Generator>();
+           }),
+           py::arg("device") = py::none())
+      .def(
+          "manual_seed",
+          [](py::object self, py::object seed) {
+            // Negative seeds count from 2^64, as in PyTorch.
+            auto n = py::reinterpret_steal<py::object>(PyNumber_Index(seed.ptr()));
+            if (!n) throw py::error_already_set();
+            uint64_t s = PyLong_AsUnsignedLongLong(n.ptr());
+            if (PyErr_Occurred()) {
+              PyErr_Clear();
+              s = static_cast<uint64_t>(PyLong_AsLongLong(n.ptr()));
+            }
+            if (PyErr_Occurred()) {
+              PyErr_Clear();
+              fail(ErrorKind::value,
+                   "Overflow when unpacking long long: manual_seed takes integers of 64 bits");
+            }
+            self.cast<Generator&>().manual_seed(s);
+            return self;
+          },
+          py::arg("seed"))
       .def("clone_state", [](const Generator& g) { return std::make_unique<Generator>(g); })
       .def("seed", &Generator::seed)
       .def("initial_seed", &Generator::initial_seed)
-      .def("get_state", [](const Generator& g) {
-        Tensor t = empty({{static_cast<int64_t>(Generator::kStateBytes)}}, DType::uint8);
-        g.get_state(std::span<uint8_t, Generator::kStateBytes>(t.data<uint8_t>(), Generator::kStateBytes));
-        return t;
-      })
-      .def("set_state", [](py::object self, const Tensor& state) {
-        PC_CHECK_TYPE(state.defined() && state.dtype() == DType::uint8, "RNG state must be a torch.ByteTensor");
-        Tensor s = contiguous(state);
-        self.cast<Generator&>().set_state({s.data<uint8_t>(), static_cast<size_t>(s.numel())});
-        return self;
-      }, py::arg("new_state"))
-      .def_property_readonly("device", [](const Generator&) { return py::reinterpret_borrow<py::object>(python::cpu_device()); });
+      .def("get_state",
+           [](const Generator& g) {
+             Tensor t = empty({{static_cast<int64_t>(Generator::kStateBytes)}}, DType::uint8);
+             g.get_state(std::span<uint8_t, Generator::kStateBytes>(t.data<uint8_t>(),
+                                                                    Generator::kStateBytes));
+             return t;
+           })
+      .def(
+          "set_state",
+          [](py::object self, const Tensor& state) {
+            PC_CHECK_TYPE(state.defined() && state.dtype() == DType::uint8,
+                          "RNG state must be a torch.ByteTensor");
+            Tensor s = contiguous(state);
+            self.cast<Generator&>().set_state({s.data<uint8_t>(), static_cast<size_t>(s.numel())});
+            return self;
+          },
+          py::arg("new_state"))
+      .def_property_readonly("device", [](const Generator&) {
+        return py::reinterpret_borrow<py::object>(python::cpu_device());
+      });
   m.attr("default_generator") = py::cast(&default_generator(), py::return_value_policy::reference);
 }
 

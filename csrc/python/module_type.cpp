@@ -1,5 +1,5 @@
-// nn.Module's attribute look-up (parameters, buffers and children live in tables of their own) and its call without
-// hooks. In Python these two cost more than a small layer's arithmetic.
+// nn.Module's attribute look-up (parameters, buffers and children live in tables of their own) and
+// its call without hooks. In Python these two cost more than a small layer's arithmetic.
 #include "python/module_type.h"
 
 #include "python/tensor_object.h"
@@ -13,7 +13,8 @@ PyObject* g_note_place = nullptr;  // called with (error, module) when a call fa
 PyObject* find_in(PyObject* self, PyObject* table_name, PyObject* name) {
   PyObject* table = _PyObject_GenericGetAttrWithDict(self, table_name, nullptr, 1);
   if (!table) return nullptr;
-  PyObject* found = PyDict_Check(table) ? Py_XNewRef(PyDict_GetItemWithError(table, name)) : nullptr;
+  PyObject* found =
+      PyDict_Check(table) ? Py_XNewRef(PyDict_GetItemWithError(table, name)) : nullptr;
   Py_DECREF(table);
   return found;
 }
@@ -25,7 +26,8 @@ PyObject* get_attribute(PyObject* self, PyObject* name) {
     r = find_in(self, table, name);
     if (r || PyErr_Occurred()) return r;
   }
-  PyErr_Format(PyExc_AttributeError, "'%.100s' object has no attribute '%U'", Py_TYPE(self)->tp_name, name);
+  PyErr_Format(PyExc_AttributeError, "'%.100s' object has no attribute '%U'",
+               Py_TYPE(self)->tp_name, name);
   return nullptr;
 }
 
@@ -53,7 +55,9 @@ void note_place(PyObject* self) {
   PyErr_NormalizeException(&type, &value, &trace);
   if (trace) PyException_SetTraceback(value, trace);
   PyObject* args[] = {value, self};
-  PyObject* r = PyErr_GivenExceptionMatches(type, PyExc_Exception) ? PyObject_Vectorcall(g_note_place, args, 2, nullptr) : Py_NewRef(Py_None);
+  PyObject* r = PyErr_GivenExceptionMatches(type, PyExc_Exception)
+                    ? PyObject_Vectorcall(g_note_place, args, 2, nullptr)
+                    : Py_NewRef(Py_None);
   if (!r) PyErr_Clear();
   Py_XDECREF(r);
   PyErr_Restore(type, value, trace);
@@ -93,7 +97,8 @@ void init_module_type(py::module_& m) {
       {Py_tp_doc, const_cast<char*>("Attribute access and call of modules; see pycore.nn.Module.")},
       {0, nullptr},
   };
-  PyType_Spec spec{"pycore._C._ModuleBase", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  PyType_Spec spec{"pycore._C._ModuleBase", sizeof(PyObject), 0,
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
   PyObject* type = PyType_FromSpec(&spec);
   if (!type) throw py::error_already_set();
   m.attr("_ModuleBase") = py::reinterpret_steal<py::object>(type);

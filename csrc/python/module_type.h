@@ -1,4 +1,5 @@
-// The C base class of nn.Module: what runs on every attribute access and every call. Must not know hooks.
+// The C base class of nn.Module: what runs on every attribute access and every call. Must not know
+// hooks.
 #pragma once
 
 #include <pybind11/pybind11.h>

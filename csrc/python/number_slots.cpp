@@ -1,4 +1,5 @@
-// Python's operators on tensors (a + b, a @ b, a < b, -a ...) as type slots that go straight to the operator.
+// Python's operators on tensors (a + b, a @ b, a < b, -a ...) as type slots that go straight to the
+// operator.
 #include "python/op_function.h"
 #include "python/subclass.h"
 
@@ -28,8 +29,10 @@ PyObject* slot_method(const char* name) {
 template <class F>
 PyObject* with_subclasses(const Op& op, PyObject* const* args, Py_ssize_t n, const F& plain) {
   SubclassCall subclass = find_subclass(args, n);
-  if (!subclass.result_type) [[likely]] return plain();
-  if (subclass.handler) return call_handler(subclass.handler, slot_method(op.name.c_str()), args, n, nullptr);
+  if (!subclass.result_type) [[likely]]
+    return plain();
+  if (subclass.handler)
+    return call_handler(subclass.handler, slot_method(op.name.c_str()), args, n, nullptr);
   PyObject* r = plain();
   return r == Py_NotImplemented ? r : adopt_result(r, subclass.result_type);
 }
@@ -122,12 +125,24 @@ PyObject* compare(PyObject* a, PyObject* b, int how) {
   PyObject* r = nullptr;
   // Both sides must be numbers or tensors; `t == None` and `t == "x"` are False, as for any object.
   switch (how) {
-    case Py_EQ: r = binary<"eq">(a, b); break;
-    case Py_NE: r = binary<"ne">(a, b); break;
-    case Py_LT: r = binary<"lt">(a, b); break;
-    case Py_LE: r = binary<"le">(a, b); break;
-    case Py_GT: r = binary<"gt">(a, b); break;
-    case Py_GE: r = binary<"ge">(a, b); break;
+    case Py_EQ:
+      r = binary<"eq">(a, b);
+      break;
+    case Py_NE:
+      r = binary<"ne">(a, b);
+      break;
+    case Py_LT:
+      r = binary<"lt">(a, b);
+      break;
+    case Py_LE:
+      r = binary<"le">(a, b);
+      break;
+    case Py_GT:
+      r = binary<"gt">(a, b);
+      break;
+    case Py_GE:
+      r = binary<"ge">(a, b);
+      break;
   }
   return r;
 }
@@ -136,9 +151,11 @@ Scalar single(PyObject* self, const char* what) {
   const Tensor& t = unwrap(self);
   if (t.numel() != 1) {
     if (std::string_view(what) == "bool")
-      fail(ErrorKind::runtime, t.numel() == 0 ? "Boolean value of Tensor with no values is ambiguous"
-                                              : "Boolean value of Tensor with more than one value is ambiguous");
-    fail(ErrorKind::runtime, "a Tensor with ", t.numel(), " elements cannot be converted to Scalar");
+      fail(ErrorKind::runtime,
+           t.numel() == 0 ? "Boolean value of Tensor with no values is ambiguous"
+                          : "Boolean value of Tensor with more than one value is ambiguous");
+    fail(ErrorKind::runtime, "a Tensor with ", t.numel(),
+         " elements cannot be converted to Scalar");
   }
   return read_scalar(t->data, t.dtype());
 }
@@ -162,7 +179,8 @@ PyObject* to_int(PyObject* self) {
 PyObject* to_index(PyObject* self) {
   PC_PYTHON_TRY
   const Tensor& t = unwrap(self);
-  PC_CHECK_TYPE(t.numel() == 1 && !is_floating(t.dtype()), "only integer tensors of a single element can be converted to an index");
+  PC_CHECK_TYPE(t.numel() == 1 && !is_floating(t.dtype()),
+                "only integer tensors of a single element can be converted to an index");
   return PyLong_FromLongLong(read_scalar(t->data, t.dtype()).to_int());
   PC_PYTHON_CATCH(nullptr)
 }

@@ -1,18 +1,18 @@
-// The callable behind every operator: vectorcall straight into the parser, bound like a method descriptor.
+// The callable behind every operator: vectorcall straight into the parser, bound like a method
+// descriptor.
 #include "python/op_function.h"
-
-#include "python/subclass.h"
 
 #include <structmember.h>
 
 #include <map>
 
+#include "python/subclass.h"
+
 namespace pycore::python {
 namespace {
 
 struct OpFunction {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   const OpGroup* group;
   CallKind kind;
   PyObject* name;
@@ -32,12 +32,15 @@ PyObject* call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObjec
     PC_PYTHON_TRY
     if (subclass.handler) return call_handler(subclass.handler, callable, args, nargs, kwnames);
     PyObject* r = call_group(*f->group, f->kind, args, nargs, kwnames);
-    return subclass.result_type && f->kind != CallKind::inplace ? adopt_result(r, subclass.result_type) : r;
+    return subclass.result_type && f->kind != CallKind::inplace
+               ? adopt_result(r, subclass.result_type)
+               : r;
     PC_PYTHON_CATCH(nullptr)
   }
   PyObject* r = call_group(*f->group, f->kind, args, nargs, kwnames);
   if (!r && PyErr_ExceptionMatches(PyExc_TypeError)) {
-    // Objects that are no tensors may still know what to do with a function. Type look-ups want no error pending.
+    // Objects that are no tensors may still know what to do with a function. Type look-ups want no
+    // error pending.
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace);
     PyTypeObject* handler = foreign_handler(args, nargs);
@@ -62,8 +65,9 @@ PyObject* bind(PyObject* self, PyObject* instance, PyObject*) {
 
 PyObject* repr(PyObject* self) {
   OpFunction* f = as_function(self);
-  return f->kind == CallKind::function ? PyUnicode_FromFormat("<built-in function %U>", f->name)
-                                       : PyUnicode_FromFormat("<method '%U' of 'pycore.Tensor' objects>", f->name);
+  return f->kind == CallKind::function
+             ? PyUnicode_FromFormat("<built-in function %U>", f->name)
+             : PyUnicode_FromFormat("<method '%U' of 'pycore.Tensor' objects>", f->name);
 }
 
 // Functions are pickled by name; methods as getattr(Tensor, name).
@@ -78,7 +82,8 @@ PyObject* schemas(PyObject* self, void*) {
   OpFunction* f = as_function(self);
   PyObject* list = PyTuple_New(static_cast<Py_ssize_t>(f->group->ops.size()));
   for (size_t i = 0; i < f->group->ops.size(); ++i)
-    PyTuple_SET_ITEM(list, static_cast<Py_ssize_t>(i), PyUnicode_FromString(f->group->ops[i]->schema));
+    PyTuple_SET_ITEM(list, static_cast<Py_ssize_t>(i),
+                     PyUnicode_FromString(f->group->ops[i]->schema));
   return list;
 }
 
@@ -124,7 +129,8 @@ PyObject* make_function(const OpGroup* group, CallKind kind, PyObject* module) {
   f->vectorcall = call;
   f->group = group;
   f->kind = kind;
-  f->name = PyUnicode_InternFromString((group->name + (kind == CallKind::inplace ? "_" : "")).c_str());
+  f->name =
+      PyUnicode_InternFromString((group->name + (kind == CallKind::inplace ? "_" : "")).c_str());
   std::string doc;
   for (auto* op : group->ops) doc += std::string(op->schema) + "\n";
   for (auto* op : group->ops)
@@ -175,7 +181,8 @@ void init_operators(py::module_& m) {
   for (const Op* op : all_ops()) {
     auto& group = groups()[{op->space, op->name}];
     if (!group) group = new OpGroup{op->space, op->name, {}, {}, false};
-    PC_CHECK(op->params.size() <= Frame::kMaxParams, "operator ", op->name, " has too many parameters");
+    PC_CHECK(op->params.size() <= Frame::kMaxParams, "operator ", op->name,
+             " has too many parameters");
     group->ops.push_back(op);
     group->has_out |= (op->flags & kOut) != 0;
     auto& names = group->names.emplace_back();
@@ -185,7 +192,9 @@ void init_operators(py::module_& m) {
   PyObject* package = PyUnicode_InternFromString("pycore");
   for (auto& [key, group] : groups()) {
     py::module_ target = submodule(m, group->space);
-    PyObject* module_name = group->space.empty() ? package : PyUnicode_FromFormat("pycore._C._%s", group->space.c_str());
+    PyObject* module_name = group->space.empty()
+                                ? package
+                                : PyUnicode_FromFormat("pycore._C._%s", group->space.c_str());
     auto add = [&](PyObject* dict, const OpGroup* g, CallKind kind) {
       if (!g) return;
       PyObject* f = make_function(g, kind, module_name);

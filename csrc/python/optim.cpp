@@ -1,5 +1,5 @@
-// One call per optimizer step: walks the Python lists of a parameter group and runs the fused kernels. Schedules, groups
-// and state dictionaries are Python's business.
+// One call per optimizer step: walks the Python lists of a parameter group and runs the fused
+// kernels. Schedules, groups and state dictionaries are Python's business.
 #include "python/optim.h"
 
 #include "autograd/meta.h"
@@ -16,7 +16,8 @@ double number(PyObject* o, const char* what) {
   Value v;
   if (is_tensor(o)) {
     const Tensor& t = unwrap(o);
-    PC_CHECK(t.numel() == 1, what, " must be a number or a tensor with one element, got shape ", t.sizes());
+    PC_CHECK(t.numel() == 1, what, " must be a number or a tensor with one element, got shape ",
+             t.sizes());
     return read_scalar(t->data, t.dtype()).to_double();
   }
   PC_CHECK_TYPE(number_value(o, v), what, " must be a number, got ", Py_TYPE(o)->tp_name);
@@ -27,22 +28,26 @@ PyObject* list_item(PyObject* list, Py_ssize_t i) { return PyList_GET_ITEM(list,
 
 void check_lists(PyObject* const* lists, int count) {
   for (int k = 0; k < count; ++k) {
-    PC_CHECK_TYPE(PyList_Check(lists[k]), "optimizer step: expected lists of tensors, got ", Py_TYPE(lists[k])->tp_name);
-    PC_CHECK_VALUE(PyList_GET_SIZE(lists[k]) == PyList_GET_SIZE(lists[0]), "optimizer step: lists of different lengths");
+    PC_CHECK_TYPE(PyList_Check(lists[k]), "optimizer step: expected lists of tensors, got ",
+                  Py_TYPE(lists[k])->tp_name);
+    PC_CHECK_VALUE(PyList_GET_SIZE(lists[k]) == PyList_GET_SIZE(lists[0]),
+                   "optimizer step: lists of different lengths");
   }
 }
 
-// A parameter with a gradient, in the form that the kernels take: contiguous, float32 or float64. Others are worked on as
-// copies and written back.
+// A parameter with a gradient, in the form that the kernels take: contiguous, float32 or float64.
+// Others are worked on as copies and written back.
 class Target {
  public:
   explicit Target(PyObject* o) {
-    PC_CHECK_TYPE(is_tensor(o), "optimizer step: parameters must be tensors, got ", Py_TYPE(o)->tp_name);
+    PC_CHECK_TYPE(is_tensor(o), "optimizer step: parameters must be tensors, got ",
+                  Py_TYPE(o)->tp_name);
     param_ = unwrap(o);
     const Tensor& g = grad(param_);
     if (!g.defined()) return;
     dtype = compute_dtype(param_.dtype());
-    PC_CHECK(pycore::is_floating(dtype), "optimizer step: parameters must be floating, got ", param_.dtype());
+    PC_CHECK(pycore::is_floating(dtype), "optimizer step: parameters must be floating, got ",
+             param_.dtype());
     work = fit(param_);
     gradient = fit(g);
     active = true;
@@ -58,7 +63,8 @@ class Target {
     }
     PC_CHECK_TYPE(is_tensor(o), "optimizer step: state must be tensors, got ", Py_TYPE(o)->tp_name);
     const Tensor& s = unwrap(o);
-    PC_CHECK(s.sizes() == param_.sizes(), "optimizer step: state of shape ", s.sizes(), " for a parameter of shape ", param_.sizes());
+    PC_CHECK(s.sizes() == param_.sizes(), "optimizer step: state of shape ", s.sizes(),
+             " for a parameter of shape ", param_.sizes());
     out = fit(s);
     if (!out.is(s)) write_back_.push_back({s, out});
     return missing;
@@ -84,13 +90,19 @@ class Target {
   std::vector<std::pair<Tensor, Tensor>> write_back_;
 };
 
-// params, momentum_buffers, lr, momentum, dampening, weight_decay, nesterov, maximize -> whether state was made
+// params, momentum_buffers, lr, momentum, dampening, weight_decay, nesterov, maximize -> whether
+// state was made
 PyObject* sgd(PyObject*, PyObject* const* a, Py_ssize_t n) {
   PC_PYTHON_TRY
   PC_CHECK_TYPE(n == 8, "_optim.sgd: expected 8 arguments, got ", n);
   check_lists(a, 2);
-  kernels::SgdStep step{number(a[2], "lr"), number(a[3], "momentum"), number(a[4], "dampening"), number(a[5], "weight_decay"),
-                        PyObject_IsTrue(a[6]) == 1, PyObject_IsTrue(a[7]) == 1, false};
+  kernels::SgdStep step{number(a[2], "lr"),
+                        number(a[3], "momentum"),
+                        number(a[4], "dampening"),
+                        number(a[5], "weight_decay"),
+                        PyObject_IsTrue(a[6]) == 1,
+                        PyObject_IsTrue(a[7]) == 1,
+                        false};
   bool made = false;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(a[0]); ++i) {
     Target p(list_item(a[0], i));
@@ -104,8 +116,8 @@ PyObject* sgd(PyObject*, PyObject* const* a, Py_ssize_t n) {
     auto kernel = kernels_now().optim->sgd[static_cast<int>(p.dtype)];
     int64_t item = item_size(p.dtype);
     parallel_for(p.work.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      kernel(p.work->data + begin * item, p.gradient->data + begin * item, buffer.defined() ? buffer->data + begin * item : nullptr,
-             end - begin, s);
+      kernel(p.work->data + begin * item, p.gradient->data + begin * item,
+             buffer.defined() ? buffer->data + begin * item : nullptr, end - begin, s);
     });
     p.finish();
   }
@@ -113,13 +125,16 @@ PyObject* sgd(PyObject*, PyObject* const* a, Py_ssize_t n) {
   PC_PYTHON_CATCH(nullptr)
 }
 
-// params, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, lr, beta1, beta2, weight_decay, eps, amsgrad, maximize, decoupled
+// params, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, lr, beta1, beta2, weight_decay, eps,
+// amsgrad, maximize, decoupled
 PyObject* adam(PyObject*, PyObject* const* a, Py_ssize_t n) {
   PC_PYTHON_TRY
   PC_CHECK_TYPE(n == 13, "_optim.adam: expected 13 arguments, got ", n);
   check_lists(a, 5);
-  kernels::AdamStep step{number(a[5], "lr"), number(a[6], "beta1"), number(a[7], "beta2"), number(a[9], "eps"),
-                         number(a[8], "weight_decay"), 0, PyObject_IsTrue(a[12]) == 1, PyObject_IsTrue(a[11]) == 1};
+  kernels::AdamStep step{number(a[5], "lr"),           number(a[6], "beta1"),
+                         number(a[7], "beta2"),        number(a[9], "eps"),
+                         number(a[8], "weight_decay"), 0,
+                         PyObject_IsTrue(a[12]) == 1,  PyObject_IsTrue(a[11]) == 1};
   bool amsgrad = PyObject_IsTrue(a[10]) == 1, made = false;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(a[0]); ++i) {
     Target p(list_item(a[0], i));
@@ -133,7 +148,8 @@ PyObject* adam(PyObject*, PyObject* const* a, Py_ssize_t n) {
       made = true;
     }
     PyObject* counter = list_item(a[4], i);
-    PC_CHECK_TYPE(is_tensor(counter) && unwrap(counter).numel() == 1, "optimizer step: 'step' must be a tensor with one element");
+    PC_CHECK_TYPE(is_tensor(counter) && unwrap(counter).numel() == 1,
+                  "optimizer step: 'step' must be a tensor with one element");
     const Tensor& count = unwrap(counter);
     kernels::AdamStep s = step;
     s.step = read_scalar(count->data, count.dtype()).to_int() + 1;
@@ -143,7 +159,8 @@ PyObject* adam(PyObject*, PyObject* const* a, Py_ssize_t n) {
     int64_t item = item_size(p.dtype);
     parallel_for(p.work.numel(), kGrain, [&](int64_t begin, int64_t end) {
       int64_t at = begin * item;
-      kernel(p.work->data + at, p.gradient->data + at, m->data + at, v->data + at, amsgrad ? highest->data + at : nullptr, end - begin, s);
+      kernel(p.work->data + at, p.gradient->data + at, m->data + at, v->data + at,
+             amsgrad ? highest->data + at : nullptr, end - begin, s);
     });
     p.finish();
   }
@@ -154,7 +171,8 @@ PyObject* adam(PyObject*, PyObject* const* a, Py_ssize_t n) {
 // params, set_to_none
 PyObject* zero_grad(PyObject*, PyObject* const* a, Py_ssize_t n) {
   PC_PYTHON_TRY
-  PC_CHECK_TYPE(n == 2 && PyList_Check(a[0]), "_optim.zero_grad: expected a list of parameters and a bool");
+  PC_CHECK_TYPE(n == 2 && PyList_Check(a[0]),
+                "_optim.zero_grad: expected a list of parameters and a bool");
   bool drop = PyObject_IsTrue(a[1]) == 1;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(a[0]); ++i) {
     PyObject* o = list_item(a[0], i);
@@ -164,8 +182,7 @@ PyObject* zero_grad(PyObject*, PyObject* const* a, Py_ssize_t n) {
     if (drop) {
       meta->grad = Tensor();
     } else {
-      if (grad_fn(meta->grad))
-        meta->grad = detach(meta->grad);
+      if (grad_fn(meta->grad)) meta->grad = detach(meta->grad);
       meta->grad.bump_version();
       fill_data(meta->grad, 0);
     }
@@ -179,9 +196,11 @@ PyCFunction fast(F f) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
 }
 PyMethodDef g_methods[] = {
-    {"sgd", fast(sgd), METH_FASTCALL, "One step of stochastic gradient descent for a parameter group."},
+    {"sgd", fast(sgd), METH_FASTCALL,
+     "One step of stochastic gradient descent for a parameter group."},
     {"adam", fast(adam), METH_FASTCALL, "One step of Adam or AdamW for a parameter group."},
-    {"zero_grad", fast(zero_grad), METH_FASTCALL, "Drops or zeroes the gradients of a list of parameters."},
+    {"zero_grad", fast(zero_grad), METH_FASTCALL,
+     "Drops or zeroes the gradients of a list of parameters."},
     {nullptr, nullptr, 0, nullptr},
 };
 

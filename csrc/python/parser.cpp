@@ -1,5 +1,6 @@
-// Overload resolution and argument conversion. A match attempt raises nothing: the first overload that takes all
-// arguments runs; only when none does is an error text made. Must not know particular operators.
+// Overload resolution and argument conversion. A match attempt raises nothing: the first overload
+// that takes all arguments runs; only when none does is an error text made. Must not know
+// particular operators.
 #include "python/parser.h"
 
 #include <structseq.h>
@@ -26,7 +27,9 @@ bool number_value(PyObject* o, Value& v) {
     int overflow;
     v.kind = Value::Kind::integer;
     v.i = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow) fail(ErrorKind::value, "Overflow when unpacking long long: the integer does not fit in 64 bits");
+    if (overflow)
+      fail(ErrorKind::value,
+           "Overflow when unpacking long long: the integer does not fit in 64 bits");
     return true;
   }
   if (is_tensor(o) || PyUnicode_Check(o) || PySequence_Check(o) || o == Py_None) return false;
@@ -56,12 +59,15 @@ bool number_value(PyObject* o, Value& v) {
 
 namespace {
 
-// An index-like integer: int, NumPy integer, or integer tensor with one element. bool counts as int, as in PyTorch.
+// An index-like integer: int, NumPy integer, or integer tensor with one element. bool counts as
+// int, as in PyTorch.
 bool int_value(PyObject* o, int64_t& out) {
   if (PyLong_Check(o)) {
     int overflow;
     out = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow) fail(ErrorKind::value, "Overflow when unpacking long long: the integer does not fit in 64 bits");
+    if (overflow)
+      fail(ErrorKind::value,
+           "Overflow when unpacking long long: the integer does not fit in 64 bits");
     return true;
   }
   if (is_tensor(o)) {
@@ -140,7 +146,9 @@ bool convert(PyObject* o, const Param& p, Frame& f, Value& v) {
         const Tensor& t = unwrap(o);
         if (t.dim() != 0 || t.requires_grad()) return false;
         Scalar s = read_scalar(t->data, t.dtype());
-        v.kind = s.is_floating() ? Value::Kind::number : s.is_bool() ? Value::Kind::boolean : Value::Kind::integer;
+        v.kind = s.is_floating() ? Value::Kind::number
+                 : s.is_bool()   ? Value::Kind::boolean
+                                 : Value::Kind::integer;
         if (s.is_floating())
           v.d = s.to_double();
         else
@@ -284,10 +292,10 @@ int find_param(const OpGroup& group, size_t op, PyObject* keyword) {
   return -1;
 }
 
-
-// Tries one overload. Returns whether it matched; f.values is then complete. `why` (if given) gets the reason it did not.
-bool match(const OpGroup& group, size_t index, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, PyObject* out,
-           Frame& f, std::string* why) {
+// Tries one overload. Returns whether it matched; f.values is then complete. `why` (if given) gets
+// the reason it did not.
+bool match(const OpGroup& group, size_t index, PyObject* const* args, Py_ssize_t nargs,
+           PyObject* kwnames, PyObject* out, Frame& f, std::string* why) {
   const Op& op = *group.ops[index];
   const auto& params = op.params;
   auto no = [&](auto&&... parts) {
@@ -308,7 +316,8 @@ bool match(const OpGroup& group, size_t index, PyObject* const* args, Py_ssize_t
       Py_ssize_t k = 0;
       while (k < count && int_value(args[taken + k], list[k])) ++k;
       if (k == 0 || (k < count && n == i + 1))
-        return no("argument '", p.name, "' (position ", taken + 1, ") must be tuple of ints, not ", Py_TYPE(args[taken + k])->tp_name);
+        return no("argument '", p.name, "' (position ", taken + 1, ") must be tuple of ints, not ",
+                  Py_TYPE(args[taken + k])->tp_name);
       if (k < count) return no("takes fewer positional arguments");
       Value& v = f.values[i];
       v.kind = Value::Kind::list;
@@ -318,7 +327,8 @@ bool match(const OpGroup& group, size_t index, PyObject* const* args, Py_ssize_t
       taken = nargs;
       break;
     }
-    if (p.type == ArgType::tensor_list && p.fixed_length == Param::kVariadic && is_tensor(args[taken])) {
+    if (p.type == ArgType::tensor_list && p.fixed_length == Param::kVariadic &&
+        is_tensor(args[taken])) {
       Py_ssize_t count = 0;
       while (taken + count < nargs && is_tensor(args[taken + count])) ++count;
       TensorImpl** list = f.tensors(static_cast<size_t>(count));
@@ -352,7 +362,8 @@ bool match(const OpGroup& group, size_t index, PyObject* const* args, Py_ssize_t
   if (taken < nargs) {
     size_t positional = 0;
     for (auto& p : params) positional += !p.keyword_only;
-    return no("takes ", positional, " positional argument", positional == 1 ? "" : "s", " but ", nargs, nargs == 1 ? " was" : " were", " given");
+    return no("takes ", positional, " positional argument", positional == 1 ? "" : "s", " but ",
+              nargs, nargs == 1 ? " was" : " were", " given");
   }
   if (kwnames) {
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); ++k) {
@@ -360,15 +371,18 @@ bool match(const OpGroup& group, size_t index, PyObject* const* args, Py_ssize_t
       if (PyUnicode_CompareWithASCIIString(keyword, "out") == 0 && group.has_out) continue;
       int i = find_param(group, index, keyword);
       if (i < 0) return no("got an unexpected keyword argument '", PyUnicode_AsUTF8(keyword), "'");
-      if (bound >> i & 1) return no("got multiple values for argument '", PyUnicode_AsUTF8(keyword), "'");
+      if (bound >> i & 1)
+        return no("got multiple values for argument '", PyUnicode_AsUTF8(keyword), "'");
       if (!convert(args[nargs + k], params[static_cast<size_t>(i)], f, f.values[i]))
-        return no("argument '", params[static_cast<size_t>(i)].name, "' has the wrong type: got ", Py_TYPE(args[nargs + k])->tp_name);
+        return no("argument '", params[static_cast<size_t>(i)].name, "' has the wrong type: got ",
+                  Py_TYPE(args[nargs + k])->tp_name);
       bound |= 1u << i;
     }
   }
   for (size_t i = 0; i < n; ++i) {
     if (bound >> i & 1) continue;
-    if (params[i].required) return no("missing required argument '", params[i].name, "' (position ", i + 1, ")");
+    if (params[i].required)
+      return no("missing required argument '", params[i].name, "' (position ", i + 1, ")");
     f.values[i] = params[i].default_value;
   }
   return true;
@@ -393,17 +407,18 @@ std::string argument_types(PyObject* const* args, Py_ssize_t nargs, PyObject* kw
   return s;
 }
 
-[[gnu::noinline]] void no_overload(const OpGroup& group, CallKind kind, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames,
-                                   PyObject* out) {
+[[gnu::noinline]] void no_overload(const OpGroup& group, CallKind kind, PyObject* const* args,
+                                   Py_ssize_t nargs, PyObject* kwnames, PyObject* out) {
   std::string shown = group.name + (kind == CallKind::inplace ? "_" : "");
   if (group.ops.size() == 1) {
     Frame f;
     std::string why;
     match(group, 0, args, nargs, kwnames, out, f, &why);
-    fail(ErrorKind::type, shown, why.starts_with("argument") ? "(): " : "() ", why, "; expected ", shown, signature(*group.ops[0]));
+    fail(ErrorKind::type, shown, why.starts_with("argument") ? "(): " : "() ", why, "; expected ",
+         shown, signature(*group.ops[0]));
   }
-  std::string text = shown + "() received an invalid combination of arguments - got (" + argument_types(args, nargs, kwnames) +
-                     "), but expected one of:";
+  std::string text = shown + "() received an invalid combination of arguments - got (" +
+                     argument_types(args, nargs, kwnames) + "), but expected one of:";
   for (auto* op : group.ops) text += "\n * " + signature(*op);
   fail(ErrorKind::type, text);
 }
@@ -416,18 +431,22 @@ PyTypeObject* return_type(const Op& op) {
     auto* fields = new PyStructSequence_Field[op.return_names.size() + 1]();
     for (size_t i = 0; i < op.return_names.size(); ++i) fields[i].name = op.return_names[i].c_str();
     auto* full = new std::string("pycore.return_types." + op.name);
-    PyStructSequence_Desc desc{full->c_str(), nullptr, fields, static_cast<int>(op.return_names.size())};
+    PyStructSequence_Desc desc{full->c_str(), nullptr, fields,
+                               static_cast<int>(op.return_names.size())};
     type = PyStructSequence_NewType(&desc);
     if (!type) throw py::error_already_set();
     // A field per line, as PyTorch prints them.
     type->tp_repr = [](PyObject* self) -> PyObject* {
-      auto names = py::reinterpret_steal<py::object>(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(self)), "__match_args__"));
+      auto names = py::reinterpret_steal<py::object>(
+          PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(self)), "__match_args__"));
       if (!names) return nullptr;
       std::string text = std::string(Py_TYPE(self)->tp_name) + "(";
       for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); ++i) {
         auto value = py::reinterpret_steal<py::object>(PyObject_Repr(PyTuple_GET_ITEM(self, i)));
         if (!value) return nullptr;
-        text += std::string(i ? "," : "") + "\n" + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names.ptr(), i)) + "=" + PyUnicode_AsUTF8(value.ptr());
+        text += std::string(i ? "," : "") + "\n" +
+                PyUnicode_AsUTF8(PyTuple_GET_ITEM(names.ptr(), i)) + "=" +
+                PyUnicode_AsUTF8(value.ptr());
       }
       return PyUnicode_FromString((text + ")").c_str());
     };
@@ -445,8 +464,10 @@ PyObject* scalar_to_python(const Scalar& s) {
 
 PyObject* to_python(Result& r, const Op& op) {
   switch (r.kind) {
-    case Result::Kind::none: Py_RETURN_NONE;
-    case Result::Kind::tensor: return wrap(std::move(r.tensor));
+    case Result::Kind::none:
+      Py_RETURN_NONE;
+    case Result::Kind::tensor:
+      return wrap(std::move(r.tensor));
     case Result::Kind::tuple:
     case Result::Kind::list: {
       auto n = static_cast<Py_ssize_t>(r.tensors.size());
@@ -462,22 +483,30 @@ PyObject* to_python(Result& r, const Op& op) {
       }
       return out;
     }
-    case Result::Kind::boolean: return PyBool_FromLong(r.scalar.to_bool());
-    case Result::Kind::integer: return PyLong_FromLongLong(r.scalar.to_int());
-    case Result::Kind::number: return PyFloat_FromDouble(r.scalar.to_double());
-    case Result::Kind::scalar: return scalar_to_python(r.scalar);
-    case Result::Kind::dtype: return Py_NewRef(dtype_object(static_cast<DType>(r.scalar.to_int())));
-    case Result::Kind::text: return PyUnicode_FromStringAndSize(r.text.data(), static_cast<Py_ssize_t>(r.text.size()));
+    case Result::Kind::boolean:
+      return PyBool_FromLong(r.scalar.to_bool());
+    case Result::Kind::integer:
+      return PyLong_FromLongLong(r.scalar.to_int());
+    case Result::Kind::number:
+      return PyFloat_FromDouble(r.scalar.to_double());
+    case Result::Kind::scalar:
+      return scalar_to_python(r.scalar);
+    case Result::Kind::dtype:
+      return Py_NewRef(dtype_object(static_cast<DType>(r.scalar.to_int())));
+    case Result::Kind::text:
+      return PyUnicode_FromStringAndSize(r.text.data(), static_cast<Py_ssize_t>(r.text.size()));
   }
   Py_RETURN_NONE;
 }
 
-PyObject* call_group(const OpGroup& group, CallKind kind, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+PyObject* call_group(const OpGroup& group, CallKind kind, PyObject* const* args, Py_ssize_t nargs,
+                     PyObject* kwnames) {
   PC_PYTHON_TRY
   PyObject* out = nullptr;
   if (kwnames && group.has_out) {
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); ++k)
-      if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, k), "out") == 0 && args[nargs + k] != Py_None)
+      if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, k), "out") == 0 &&
+          args[nargs + k] != Py_None)
         out = args[nargs + k];
   }
   Frame f;
@@ -497,10 +526,13 @@ PyObject* call_group(const OpGroup& group, CallKind kind, PyObject* const* args,
     if (is_tensor(out)) {
       targets.push_back(unwrap(out));
     } else {
-      PC_CHECK_TYPE(is_list(out), op.name, "(): argument 'out' must be Tensor or tuple of Tensors, not ", Py_TYPE(out)->tp_name);
+      PC_CHECK_TYPE(is_list(out), op.name,
+                    "(): argument 'out' must be Tensor or tuple of Tensors, not ",
+                    Py_TYPE(out)->tp_name);
       for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(out); ++i) {
         PyObject* o = PySequence_Fast_ITEMS(out)[i];
-        PC_CHECK_TYPE(is_tensor(o), op.name, "(): argument 'out' must be tuple of Tensors, not ", Py_TYPE(o)->tp_name);
+        PC_CHECK_TYPE(is_tensor(o), op.name, "(): argument 'out' must be tuple of Tensors, not ",
+                      Py_TYPE(o)->tp_name);
         targets.push_back(unwrap(o));
       }
     }

@@ -51,9 +51,10 @@ struct OpGroup {
 
 enum class CallKind : uint8_t { function, method, inplace };
 
-// Parses, runs the operator and converts its result; null with a Python error set on failure. args[0] is the tensor for
-// methods.
-PyObject* call_group(const OpGroup& group, CallKind kind, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames);
+// Parses, runs the operator and converts its result; null with a Python error set on failure.
+// args[0] is the tensor for methods.
+PyObject* call_group(const OpGroup& group, CallKind kind, PyObject* const* args, Py_ssize_t nargs,
+                     PyObject* kwnames);
 
 // Converts results to Python objects.
 PyObject* to_python(Result& result, const Op& op);

@@ -7,9 +7,10 @@ thread_local bool t_subclasses_plain = false;
 
 namespace {
 
-PyObject* g_name = nullptr;      // "__torch_function__"
-PyObject* g_default = nullptr;   // Tensor's own
-PyObject* g_disabled = nullptr;  // for classes whose operators give plain tensors, such as Parameter
+PyObject* g_name = nullptr;     // "__torch_function__"
+PyObject* g_default = nullptr;  // Tensor's own
+PyObject* g_disabled =
+    nullptr;  // for classes whose operators give plain tensors, such as Parameter
 
 PyObject* function_of(PyTypeObject* type) { return _PyType_Lookup(type, g_name); }
 
@@ -46,7 +47,8 @@ PyTypeObject* foreign_handler(PyObject* const* args, Py_ssize_t n) {
   return nullptr;
 }
 
-PyObject* call_handler(PyTypeObject* handler, PyObject* func, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+PyObject* call_handler(PyTypeObject* handler, PyObject* func, PyObject* const* args,
+                       Py_ssize_t nargs, PyObject* kwnames) {
   py::tuple positional(static_cast<size_t>(nargs));
   for (Py_ssize_t i = 0; i < nargs; ++i) positional[static_cast<size_t>(i)] = py::handle(args[i]);
   py::dict named;
@@ -55,17 +57,21 @@ PyObject* call_handler(PyTypeObject* handler, PyObject* func, PyObject* const* a
   py::list types;
   for (Py_ssize_t i = 0; i < nargs; ++i) {
     py::handle type(reinterpret_cast<PyObject*>(Py_TYPE(args[i])));
-    if (function_of(Py_TYPE(args[i])) && Py_TYPE(args[i]) != tensor_type && !types.contains(type)) types.append(type);
+    if (function_of(Py_TYPE(args[i])) && Py_TYPE(args[i]) != tensor_type && !types.contains(type))
+      types.append(type);
   }
   py::handle cls(reinterpret_cast<PyObject*>(handler));
-  return cls.attr("__torch_function__")(py::handle(func), py::tuple(types), positional, named).release().ptr();
+  return cls.attr("__torch_function__")(py::handle(func), py::tuple(types), positional, named)
+      .release()
+      .ptr();
 }
 
 PyObject* adopt_result(PyObject* result, PyTypeObject* type) {
   if (!result) return nullptr;
   if (Py_TYPE(result) == tensor_type) {
     TensorObject* o = reinterpret_cast<TensorObject*>(result);
-    // Only a fresh object may change its class: an operator that returns its argument returns it as it is.
+    // Only a fresh object may change its class: an operator that returns its argument returns it as
+    // it is.
     if (Py_REFCNT(result) > 1) return result;
     Tensor t(Ref<TensorImpl>::share(o->impl));
     Py_DECREF(result);  // frees the plain object, not the tensor
@@ -73,7 +79,8 @@ PyObject* adopt_result(PyObject* result, PyTypeObject* type) {
   }
   if (PyTuple_Check(result)) {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(result); ++i)
-      reinterpret_cast<PyTupleObject*>(result)->ob_item[i] = adopt_result(PyTuple_GET_ITEM(result, i), type);
+      reinterpret_cast<PyTupleObject*>(result)->ob_item[i] =
+          adopt_result(PyTuple_GET_ITEM(result, i), type);
   }
   return result;
 }

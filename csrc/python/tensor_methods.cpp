@@ -1,5 +1,5 @@
-// Attributes and methods of Tensor that are not operators: geometry, dtype, gradient slots, conversion to Python values.
-// The rest of the class is Python (pycore/_tensor.py).
+// Attributes and methods of Tensor that are not operators: geometry, dtype, gradient slots,
+// conversion to Python values. The rest of the class is Python (pycore/_tensor.py).
 #include "autograd/engine.h"
 #include "autograd/meta.h"
 #include "ops/ops.h"
@@ -12,7 +12,8 @@ namespace {
 
 PyObject* boolean(bool x) { return PyBool_FromLong(x); }
 
-// --- attributes -------------------------------------------------------------------------------------------------------
+// --- attributes
+// -------------------------------------------------------------------------------------------------------
 
 PyObject* get_shape(PyObject* self, void*) {
   PC_PYTHON_TRY
@@ -30,7 +31,9 @@ int set_grad_attr(PyObject* self, PyObject* value, void*) {
     set_grad(unwrap(self), {});
     return 0;
   }
-  PC_CHECK_TYPE(is_tensor(value), "assigned grad expected to be a Tensor or None but got grad of type ", Py_TYPE(value)->tp_name);
+  PC_CHECK_TYPE(is_tensor(value),
+                "assigned grad expected to be a Tensor or None but got grad of type ",
+                Py_TYPE(value)->tp_name);
   set_grad(unwrap(self), unwrap(value));
   return 0;
   PC_PYTHON_CATCH(-1)
@@ -57,9 +60,11 @@ PyObject* get_data(PyObject* self, void*) {
 }
 int set_data(PyObject* self, PyObject* value, void*) {
   PC_PYTHON_TRY
-  PC_CHECK_TYPE(value && is_tensor(value), "Variable data has to be a tensor, but got ", value ? Py_TYPE(value)->tp_name : "nothing");
+  PC_CHECK_TYPE(value && is_tensor(value), "Variable data has to be a tensor, but got ",
+                value ? Py_TYPE(value)->tp_name : "nothing");
   const Tensor &t = unwrap(self), &v = unwrap(value);
-  PC_CHECK(!t.requires_grad() || is_floating(v.dtype()), "data set to a tensor that requires gradients must be floating point or complex dtype");
+  PC_CHECK(!t.requires_grad() || is_floating(v.dtype()),
+           "data set to a tensor that requires gradients must be floating point or complex dtype");
   set_storage(t.impl(), v.impl());
   return 0;
   PC_PYTHON_CATCH(-1)
@@ -75,7 +80,8 @@ PyObject* get_transposed(PyObject* self, void*) {
 PyObject* get_matrix_transposed(PyObject* self, void*) {
   PC_PYTHON_TRY
   const Tensor& x = unwrap(self);
-  PC_CHECK(x.dim() >= 2, "tensor.mT is only supported on matrices or batches of matrices. Got ", x.dim(), "-D tensor.");
+  PC_CHECK(x.dim() >= 2, "tensor.mT is only supported on matrices or batches of matrices. Got ",
+           x.dim(), "-D tensor.");
   return wrap(transpose(x, -2, -1));
   PC_PYTHON_CATCH(nullptr)
 }
@@ -86,11 +92,12 @@ PyObject* get_base(PyObject* self, void*) {
   PC_PYTHON_CATCH(nullptr)
 }
 
-#define PC_GETTER(expr) [](PyObject* self, void*) -> PyObject* { \
-    PC_PYTHON_TRY                                               \
-    [[maybe_unused]] const Tensor& t = unwrap(self);            \
-    return expr;                                                \
-    PC_PYTHON_CATCH(nullptr)                                    \
+#define PC_GETTER(expr)                              \
+  [](PyObject* self, void*) -> PyObject* {           \
+    PC_PYTHON_TRY                                    \
+    [[maybe_unused]] const Tensor& t = unwrap(self); \
+    return expr;                                     \
+    PC_PYTHON_CATCH(nullptr)                         \
   }
 
 // What is written into the dictionary may close a cycle, as an attribute may.
@@ -104,24 +111,32 @@ PyObject* get_dict(PyObject* self, void* closure) {
 
 PyGetSetDef tensor_getset[] = {
     {"shape", get_shape, nullptr, "The sizes of the dimensions.", nullptr},
-    {"dtype", PC_GETTER(Py_NewRef(dtype_object(t.dtype()))), nullptr, "The type of the elements.", nullptr},
+    {"dtype", PC_GETTER(Py_NewRef(dtype_object(t.dtype()))), nullptr, "The type of the elements.",
+     nullptr},
     {"device", PC_GETTER(Py_NewRef(cpu_device())), nullptr, "Always the CPU.", nullptr},
-    {"ndim", PC_GETTER(PyLong_FromLongLong(t.dim())), nullptr, "The number of dimensions.", nullptr},
-    {"requires_grad", PC_GETTER(boolean(t.requires_grad())), set_requires_grad_attr, "Whether gradients are recorded.", nullptr},
-    {"is_leaf", PC_GETTER(boolean(is_leaf(t))), nullptr, "True unless the tensor is the result of a recorded operator.", nullptr},
+    {"ndim", PC_GETTER(PyLong_FromLongLong(t.dim())), nullptr, "The number of dimensions.",
+     nullptr},
+    {"requires_grad", PC_GETTER(boolean(t.requires_grad())), set_requires_grad_attr,
+     "Whether gradients are recorded.", nullptr},
+    {"is_leaf", PC_GETTER(boolean(is_leaf(t))), nullptr,
+     "True unless the tensor is the result of a recorded operator.", nullptr},
     {"grad", get_grad, set_grad_attr, "The accumulated gradient, or None.", nullptr},
     {"grad_fn", get_grad_fn, nullptr, "The node that made this tensor, or None.", nullptr},
     {"data", get_data, set_data, "The same memory without gradient history.", nullptr},
-    {"retains_grad", PC_GETTER(boolean(t->autograd && t->autograd->retains_grad)), nullptr, nullptr, nullptr},
-    {"output_nr", PC_GETTER(PyLong_FromLong(t->autograd ? t->autograd->output_nr : 0)), nullptr, nullptr, nullptr},
-    {"_version", PC_GETTER(PyLong_FromLong(t.version())), nullptr, "How often the memory has been written in place.", nullptr},
+    {"retains_grad", PC_GETTER(boolean(t->autograd && t->autograd->retains_grad)), nullptr, nullptr,
+     nullptr},
+    {"output_nr", PC_GETTER(PyLong_FromLong(t->autograd ? t->autograd->output_nr : 0)), nullptr,
+     nullptr, nullptr},
+    {"_version", PC_GETTER(PyLong_FromLong(t.version())), nullptr,
+     "How often the memory has been written in place.", nullptr},
     {"_base", get_base, nullptr, "The tensor this one is a view of, or None.", nullptr},
     {"T", get_transposed, nullptr, "The dimensions in reverse order.", nullptr},
     {"mT", get_matrix_transposed, nullptr, "The last two dimensions swapped.", nullptr},
     {"H", get_matrix_transposed, nullptr, nullptr, nullptr},
     {"real", PC_GETTER(Py_NewRef(self)), nullptr, nullptr, nullptr},
     {"itemsize", PC_GETTER(PyLong_FromLong(t.item_size())), nullptr, "Bytes per element.", nullptr},
-    {"nbytes", PC_GETTER(PyLong_FromLongLong(t.numel() * t.item_size())), nullptr, "Bytes of all elements.", nullptr},
+    {"nbytes", PC_GETTER(PyLong_FromLongLong(t.numel() * t.item_size())), nullptr,
+     "Bytes of all elements.", nullptr},
     {"is_cpu", PC_GETTER(boolean(true)), nullptr, nullptr, nullptr},
     {"is_cuda", PC_GETTER(boolean(false)), nullptr, nullptr, nullptr},
     {"is_mps", PC_GETTER(boolean(false)), nullptr, nullptr, nullptr},
@@ -136,9 +151,11 @@ PyGetSetDef tensor_getset[] = {
 
 namespace {
 
-// --- methods ------------------------------------------------------------------------------------------------------------
+// --- methods
+// ------------------------------------------------------------------------------------------------------------
 
-PyObject* dims_or_one(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, bool strides) {
+PyObject* dims_or_one(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames,
+                      bool strides) {
   PC_PYTHON_TRY
   const Tensor& t = unwrap(self);
   Py_ssize_t total = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
@@ -149,13 +166,15 @@ PyObject* dims_or_one(PyObject* self, PyObject* const* args, Py_ssize_t nargs, P
     Py_DECREF(s);
     if (tuple && Py_TYPE(tuple) != &PyTuple_Type) {
       PyObject* plain = PyTuple_New(t.dim());
-      for (int64_t i = 0; i < t.dim(); ++i) PyTuple_SET_ITEM(plain, i, PyLong_FromLongLong(t.strides()[i]));
+      for (int64_t i = 0; i < t.dim(); ++i)
+        PyTuple_SET_ITEM(plain, i, PyLong_FromLongLong(t.strides()[i]));
       Py_DECREF(tuple);
       return plain;
     }
     return tuple;
   }
-  PC_CHECK_TYPE(PyIndex_Check(args[0]), strides ? "stride" : "size", "(): argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
+  PC_CHECK_TYPE(PyIndex_Check(args[0]), strides ? "stride" : "size",
+                "(): argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
   Py_ssize_t d = PyNumber_AsSsize_t(args[0], PyExc_IndexError);
   if (d == -1 && PyErr_Occurred()) return nullptr;
   return PyLong_FromLongLong(strides ? t.stride(d) : t.size(d));
@@ -190,11 +209,14 @@ PyObject* tolist(PyObject* self, PyObject*) {
   PC_PYTHON_CATCH(nullptr)
 }
 
-PyObject* requires_grad_(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+PyObject* requires_grad_(PyObject* self, PyObject* const* args, Py_ssize_t nargs,
+                         PyObject* kwnames) {
   PC_PYTHON_TRY
   bool value = true;
   if (nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0) > 0) {
-    PC_CHECK_TYPE(PyBool_Check(args[0]), "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not ", Py_TYPE(args[0])->tp_name);
+    PC_CHECK_TYPE(PyBool_Check(args[0]),
+                  "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not ",
+                  Py_TYPE(args[0])->tp_name);
     value = args[0] == Py_True;
   }
   set_requires_grad(unwrap(self), value);
@@ -211,9 +233,10 @@ PyObject* retain_grad_method(PyObject* self, PyObject*) {
 
 PyObject* make_subclass(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   PC_PYTHON_TRY
-  PC_CHECK_TYPE(nargs >= 2 && PyType_Check(args[0]) && is_tensor(args[1]) &&
-                    PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(args[0]), tensor_type),
-                "_make_subclass(cls, data, require_grad=False): expected a Tensor subclass and a Tensor");
+  PC_CHECK_TYPE(
+      nargs >= 2 && PyType_Check(args[0]) && is_tensor(args[1]) &&
+          PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(args[0]), tensor_type),
+      "_make_subclass(cls, data, require_grad=False): expected a Tensor subclass and a Tensor");
   bool grad = false;
   if (nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0) > 2) grad = PyObject_IsTrue(args[2]);
   Tensor t = alias(unwrap(args[1]));
@@ -224,8 +247,9 @@ PyObject* make_subclass(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyOb
 
 PyObject* as_subclass(PyObject* self, PyObject* type) {
   PC_PYTHON_TRY
-  PC_CHECK_TYPE(PyType_Check(type) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), tensor_type),
-                "as_subclass(cls): cls must be a subclass of Tensor");
+  PC_CHECK_TYPE(
+      PyType_Check(type) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), tensor_type),
+      "as_subclass(cls): cls must be a subclass of Tensor");
   // A view of everything, so that gradients flow.
   return wrap_as(view(unwrap(self), unwrap(self).sizes()), reinterpret_cast<PyTypeObject*>(type));
   PC_PYTHON_CATCH(nullptr)
@@ -233,37 +257,49 @@ PyObject* as_subclass(PyObject* self, PyObject* type) {
 
 PyObject* set_(PyObject* self, PyObject* source) {
   PC_PYTHON_TRY
-  PC_CHECK_TYPE(is_tensor(source), "set_(): argument 'source' must be Tensor, not ", Py_TYPE(source)->tp_name);
+  PC_CHECK_TYPE(is_tensor(source), "set_(): argument 'source' must be Tensor, not ",
+                Py_TYPE(source)->tp_name);
   set_storage(unwrap(self).impl(), unwrap(source).impl());
   return Py_NewRef(self);
   PC_PYTHON_CATCH(nullptr)
 }
 
-#define PC_METHOD(expr) [](PyObject* self, PyObject*) -> PyObject* { \
-    PC_PYTHON_TRY                                                   \
-    [[maybe_unused]] const Tensor& t = unwrap(self);                \
-    return expr;                                                    \
-    PC_PYTHON_CATCH(nullptr)                                        \
+#define PC_METHOD(expr)                              \
+  [](PyObject* self, PyObject*) -> PyObject* {       \
+    PC_PYTHON_TRY                                    \
+    [[maybe_unused]] const Tensor& t = unwrap(self); \
+    return expr;                                     \
+    PC_PYTHON_CATCH(nullptr)                         \
   }
-#define PC_FAST(f) reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f)), METH_FASTCALL | METH_KEYWORDS
+#define PC_FAST(f) \
+  reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f)), METH_FASTCALL | METH_KEYWORDS
 
 }  // namespace
 
 PyMethodDef tensor_methods[] = {
     {"size", PC_FAST(size), "size(dim=None): the Size, or the size of one dimension."},
-    {"stride", PC_FAST(stride), "stride(dim=None): the steps in elements between neighbours of each dimension, or of one."},
+    {"stride", PC_FAST(stride),
+     "stride(dim=None): the steps in elements between neighbours of each dimension, or of one."},
     {"dim", PC_METHOD(PyLong_FromLongLong(t.dim())), METH_NOARGS, "The number of dimensions."},
-    {"ndimension", PC_METHOD(PyLong_FromLongLong(t.dim())), METH_NOARGS, "The number of dimensions."},
+    {"ndimension", PC_METHOD(PyLong_FromLongLong(t.dim())), METH_NOARGS,
+     "The number of dimensions."},
     {"numel", PC_METHOD(PyLong_FromLongLong(t.numel())), METH_NOARGS, "The number of elements."},
     {"nelement", PC_METHOD(PyLong_FromLongLong(t.numel())), METH_NOARGS, "The number of elements."},
     {"element_size", PC_METHOD(PyLong_FromLong(t.item_size())), METH_NOARGS, "Bytes per element."},
-    {"storage_offset", PC_METHOD(PyLong_FromLongLong(t.offset())), METH_NOARGS, "The first element's place in the storage, in elements."},
-    {"data_ptr", PC_METHOD(PyLong_FromVoidPtr(t->data)), METH_NOARGS, "The address of the first element."},
-    {"_storage_ptr", PC_METHOD(PyLong_FromVoidPtr(t->storage->data)), METH_NOARGS, "The address of the shared storage."},
-    {"_storage_nbytes", PC_METHOD(PyLong_FromLongLong(t->storage->bytes)), METH_NOARGS, "The size of the shared storage."},
-    {"is_contiguous", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(+[](PyObject* self, PyObject* const*, Py_ssize_t, PyObject*) -> PyObject* {
-       return PyBool_FromLong(unwrap(self).is_contiguous());
-     })), METH_FASTCALL | METH_KEYWORDS, "Whether the elements lie in row-major order without gaps."},
+    {"storage_offset", PC_METHOD(PyLong_FromLongLong(t.offset())), METH_NOARGS,
+     "The first element's place in the storage, in elements."},
+    {"data_ptr", PC_METHOD(PyLong_FromVoidPtr(t->data)), METH_NOARGS,
+     "The address of the first element."},
+    {"_storage_ptr", PC_METHOD(PyLong_FromVoidPtr(t->storage->data)), METH_NOARGS,
+     "The address of the shared storage."},
+    {"_storage_nbytes", PC_METHOD(PyLong_FromLongLong(t->storage->bytes)), METH_NOARGS,
+     "The size of the shared storage."},
+    {"is_contiguous",
+     reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(
+         +[](PyObject* self, PyObject* const*, Py_ssize_t, PyObject*) -> PyObject* {
+           return PyBool_FromLong(unwrap(self).is_contiguous());
+         })),
+     METH_FASTCALL | METH_KEYWORDS, "Whether the elements lie in row-major order without gaps."},
     {"is_floating_point", PC_METHOD(boolean(is_floating(t.dtype()))), METH_NOARGS, nullptr},
     {"is_complex", PC_METHOD(boolean(false)), METH_NOARGS, nullptr},
     {"is_signed", PC_METHOD(boolean(is_signed(t.dtype()))), METH_NOARGS, nullptr},
@@ -272,8 +308,10 @@ PyMethodDef tensor_methods[] = {
     {"get_device", PC_METHOD(PyLong_FromLong(-1)), METH_NOARGS, "-1: tensors live on the CPU."},
     {"item", item, METH_NOARGS, "The only element as a Python number."},
     {"tolist", tolist, METH_NOARGS, "The elements as nested lists (a number for 0-d tensors)."},
-    {"requires_grad_", PC_FAST(requires_grad_), "requires_grad_(requires_grad=True): records gradients from now on; returns self."},
-    {"retain_grad", retain_grad_method, METH_NOARGS, "Keeps the gradient of this non-leaf tensor in .grad."},
+    {"requires_grad_", PC_FAST(requires_grad_),
+     "requires_grad_(requires_grad=True): records gradients from now on; returns self."},
+    {"retain_grad", retain_grad_method, METH_NOARGS,
+     "Keeps the gradient of this non-leaf tensor in .grad."},
     {"_make_subclass", PC_FAST(make_subclass), nullptr},
     {"as_subclass", as_subclass, METH_O, "The same data as an instance of a subclass."},
     {"set_", set_, METH_O, "Makes the tensor share memory and geometry with another one."},

@@ -1,5 +1,5 @@
-// Life of tensor objects: a free list, resurrection of objects that carry state while C++ still holds the tensor, and
-// the type itself. Must not know operators.
+// Life of tensor objects: a free list, resurrection of objects that carry state while C++ still
+// holds the tensor, and the type itself. Must not know operators.
 #include "python/tensor_object.h"
 
 #include <structmember.h>
@@ -21,14 +21,30 @@ void set_python_error() noexcept {
   } catch (const Error& e) {
     PyObject* type = PyExc_RuntimeError;
     switch (e.kind) {
-      case ErrorKind::runtime: type = PyExc_RuntimeError; break;
-      case ErrorKind::value: type = PyExc_ValueError; break;
-      case ErrorKind::type: type = PyExc_TypeError; break;
-      case ErrorKind::index: type = PyExc_IndexError; break;
-      case ErrorKind::not_implemented: type = PyExc_NotImplementedError; break;
-      case ErrorKind::memory: type = PyExc_MemoryError; break;
-      case ErrorKind::linalg: type = PyExc_RuntimeError; break;
-      case ErrorKind::os: type = PyExc_OSError; break;
+      case ErrorKind::runtime:
+        type = PyExc_RuntimeError;
+        break;
+      case ErrorKind::value:
+        type = PyExc_ValueError;
+        break;
+      case ErrorKind::type:
+        type = PyExc_TypeError;
+        break;
+      case ErrorKind::index:
+        type = PyExc_IndexError;
+        break;
+      case ErrorKind::not_implemented:
+        type = PyExc_NotImplementedError;
+        break;
+      case ErrorKind::memory:
+        type = PyExc_MemoryError;
+        break;
+      case ErrorKind::linalg:
+        type = PyExc_RuntimeError;
+        break;
+      case ErrorKind::os:
+        type = PyExc_OSError;
+        break;
     }
     PyErr_SetString(type, e.what());
   } catch (const std::bad_alloc&) {
@@ -52,7 +68,8 @@ constexpr int kFreeListSize = 512;
 TensorObject* g_free_list[kFreeListSize > 0 ? kFreeListSize : 1];
 int g_free_count = 0;
 
-// Objects are made untracked: only one that has attributes or belongs to a subclass can be part of a cycle.
+// Objects are made untracked: only one that has attributes or belongs to a subclass can be part of
+// a cycle.
 TensorObject* new_object() {
   TensorObject* o;
   if (g_free_count > 0) {
@@ -78,8 +95,9 @@ void allow_finalizing_again(PyObject* o) {
 #endif
 }
 
-// Called by the interpreter before a subclass instance (or one with attributes) goes: if C++ still holds the tensor, keep
-// the object and let the tensor own it, so that it comes back with its class and attributes.
+// Called by the interpreter before a subclass instance (or one with attributes) goes: if C++ still
+// holds the tensor, keep the object and let the tensor own it, so that it comes back with its class
+// and attributes.
 void finalize(PyObject* self) {
   TensorObject* o = as_object(self);
   if (!o->impl || o->impl->refs.load() <= 1) return;
@@ -136,13 +154,17 @@ int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
   return rc;
 }
 
-Py_hash_t hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(self) >> 4); }
+Py_hash_t hash(PyObject* self) {
+  return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(self) >> 4);
+}
 
 // The rich repr lives in Python, where it is imported when first needed.
 PyObject* repr(PyObject* self) {
   PC_PYTHON_TRY
   static PyObject* function = nullptr;
-  if (!function) function = py::object(py::module_::import("pycore._tensor_str").attr("tensor_str")).release().ptr();
+  if (!function)
+    function =
+        py::object(py::module_::import("pycore._tensor_str").attr("tensor_str")).release().ptr();
   return PyObject_CallOneArg(function, self);
   PC_PYTHON_CATCH(nullptr)
 }
@@ -151,7 +173,10 @@ PyObject* repr(PyObject* self) {
 PyObject* create(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   PC_PYTHON_TRY
   static PyObject* function = nullptr;
-  if (!function) function = py::object(py::module_::import("pycore._tensor").attr("legacy_constructor")).release().ptr();
+  if (!function)
+    function = py::object(py::module_::import("pycore._tensor").attr("legacy_constructor"))
+                   .release()
+                   .ptr();
   py::object data = py::reinterpret_steal<py::object>(PyObject_Call(function, args, kwargs));
   if (!data) return nullptr;
   return wrap_as(alias(unwrap(data.ptr())), type);
@@ -172,7 +197,8 @@ PyObject* wrap(Tensor t) {
   if (impl->pyobj) {
     PyObject* o = static_cast<PyObject*>(impl->pyobj);
     if (impl->owns_pyobj) {
-      // Back into Python's hands: the object counts the tensor again, and the tensor's reference goes to the caller.
+      // Back into Python's hands: the object counts the tensor again, and the tensor's reference
+      // goes to the caller.
       impl->owns_pyobj = false;
       retain(impl);
       allow_finalizing_again(o);
@@ -210,7 +236,8 @@ void init_tensor_type(py::module_& m) {
       {Py_tp_members, members},
       {Py_tp_methods, tensor_methods},
       {Py_tp_getset, tensor_getset},
-      {Py_tp_doc, const_cast<char*>("A multi-dimensional array of one dtype that records gradients.")},
+      {Py_tp_doc,
+       const_cast<char*>("A multi-dimensional array of one dtype that records gradients.")},
       {Py_mp_subscript, reinterpret_cast<void*>(tensor_getitem)},
       {Py_mp_ass_subscript, reinterpret_cast<void*>(tensor_setitem)},
       {Py_bf_getbuffer, reinterpret_cast<void*>(tensor_getbuffer)},
@@ -218,8 +245,8 @@ void init_tensor_type(py::module_& m) {
   };
   add_number_slots(slots);
   slots.push_back({0, nullptr});
-  PyType_Spec spec{"pycore.Tensor", sizeof(TensorObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-                   slots.data()};
+  PyType_Spec spec{"pycore.Tensor", sizeof(TensorObject), 0,
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots.data()};
   tensor_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   if (!tensor_type) throw py::error_already_set();
   m.attr("Tensor") = py::handle(reinterpret_cast<PyObject*>(tensor_type));

@@ -1,5 +1,5 @@
-// The Python object of a tensor: a C type with one object per tensor for its life, and the conversions to and from it.
-// Must not know operators.
+// The Python object of a tensor: a C type with one object per tensor for its life, and the
+// conversions to and from it. Must not know operators.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -13,17 +13,21 @@ namespace py = pybind11;
 
 struct TensorObject {
   PyObject_HEAD
-  // Counted, except while the tensor owns this object (impl->owns_pyobj): then it is borrowed.
-  TensorImpl* impl;
+      // Counted, except while the tensor owns this object (impl->owns_pyobj): then it is borrowed.
+      TensorImpl* impl;
   PyObject* dict;
   PyObject* weakrefs;
 };
 
 extern PyTypeObject* tensor_type;
 
-inline bool is_tensor(PyObject* o) { return Py_TYPE(o) == tensor_type || PyType_IsSubtype(Py_TYPE(o), tensor_type); }
+inline bool is_tensor(PyObject* o) {
+  return Py_TYPE(o) == tensor_type || PyType_IsSubtype(Py_TYPE(o), tensor_type);
+}
 // The tensor behind a Python object that is_tensor(); borrowed, never null.
-inline const Tensor& unwrap(PyObject* o) { return reinterpret_cast<const Tensor&>(reinterpret_cast<TensorObject*>(o)->impl); }
+inline const Tensor& unwrap(PyObject* o) {
+  return reinterpret_cast<const Tensor&>(reinterpret_cast<TensorObject*>(o)->impl);
+}
 // A new reference to the tensor's Python object (made if missing); None for an undefined tensor.
 PyObject* wrap(Tensor t);
 // The same as an instance of a subclass; the tensor must not have a Python object yet.
@@ -31,7 +35,8 @@ PyObject* wrap_as(Tensor t, PyTypeObject* type);
 
 // Creates the type and adds it to the module.
 void init_tensor_type(py::module_& m);
-// Slots, methods and attributes that are not operators (tensor_methods.cpp, number_slots.cpp, index.cpp).
+// Slots, methods and attributes that are not operators (tensor_methods.cpp, number_slots.cpp,
+// index.cpp).
 extern PyMethodDef tensor_methods[];
 extern PyGetSetDef tensor_getset[];
 void add_number_slots(std::vector<PyType_Slot>& slots);
@@ -64,6 +69,8 @@ struct type_caster<pycore::Tensor> {
     value = pycore::python::unwrap(src.ptr());
     return true;
   }
-  static handle cast(pycore::Tensor t, return_value_policy, handle) { return pycore::python::wrap(std::move(t)); }
+  static handle cast(pycore::Tensor t, return_value_policy, handle) {
+    return pycore::python::wrap(std::move(t));
+  }
 };
 }  // namespace pybind11::detail
