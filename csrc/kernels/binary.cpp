@@ -261,17 +261,32 @@ constexpr BinaryKernels make_kernels() {
   VEC(mul)
   VEC(div)
   VEC(add_scaled)
-  VEC(trunc_divide) VEC(maximum) VEC(minimum) VEC(fmax) VEC(fmin) VEC(logaddexp) VEC(logaddexp2)
-      VEC(copysign) VEC(xlogy) VEC(xlog1py) VEC(heaviside) VEC(lerp) VEC(pow) VEC(fmod) VEC(atan2)
-          VEC(hypot) VEC(remainder) VEC(floor_divide)
+  VEC(trunc_divide)
+  VEC(maximum)
+  VEC(minimum)
+  VEC(fmax)
+  VEC(fmin)
+  VEC(logaddexp)
+  VEC(logaddexp2)
+  VEC(copysign)
+  VEC(xlogy)
+  VEC(xlog1py)
+  VEC(heaviside)
+  VEC(lerp)
+  VEC(pow)
+  VEC(fmod)
+  VEC(atan2)
+  VEC(hypot)
+  VEC(remainder)
+  VEC(floor_divide)
 #undef VEC
 #define SCALAR(name)                                                        \
   k.fn[index(Binary::name)][kF32] = binary_scalar<name##_op, float, float>; \
   k.fn[index(Binary::name)][kF64] = binary_scalar<name##_op, double, double>;
-              SCALAR(nextafter)
+  SCALAR(nextafter)
 #undef SCALAR
 
-                  set_compare<uint8_t, uint8_t>(k, DType::uint8);
+  set_compare<uint8_t, uint8_t>(k, DType::uint8);
   set_compare<int8_t, uint8_t>(k, DType::int8);
   set_compare<int16_t, uint16_t>(k, DType::int16);
   set_compare<int32_t, uint32_t>(k, DType::int32);

@@ -72,13 +72,28 @@ constexpr GradientKernels make_kernels() {
   BOTH(abs)
   BOTH(sqrt)
   BOTH(rsqrt)
-  BOTH(reciprocal) BOTH(square) BOTH(log) BOTH(log1p) BOTH(sin) BOTH(cos) BOTH(tanh) BOTH(erf)
-      BOTH(sigmoid) BOTH(relu) BOTH(leaky_relu) BOTH(elu) BOTH(elu_result) BOTH(gelu_erf)
-          BOTH(gelu_tanh) BOTH(silu) BOTH(mish) BOTH(softplus) BOTH(clamp) BOTH(hardtanh)
-              BOTH(hardswish) BOTH(hardsigmoid) BOTH(softsign) BOTH(hardshrink) BOTH(threshold)
-                  BOTH(logsigmoid)
+  BOTH(reciprocal)
+  BOTH(square)
+  BOTH(log)
+  BOTH(log1p)
+  BOTH(sin)
+  BOTH(cos)
+  BOTH(tanh)
+  BOTH(erf)
+  BOTH(sigmoid)
+  BOTH(relu)
+  BOTH(leaky_relu)
+  BOTH(elu)
+  BOTH(elu_result)
+  BOTH(gelu_erf)
+  BOTH(gelu_tanh)
+  BOTH(silu)
+  BOTH(mish)
+  BOTH(softplus)
+  BOTH(clamp) BOTH(hardtanh) BOTH(hardswish) BOTH(hardsigmoid) BOTH(softsign) BOTH(hardshrink)
+      BOTH(threshold) BOTH(logsigmoid)
 #undef BOTH
-                      return k;
+          return k;
 }
 
 }  // namespace

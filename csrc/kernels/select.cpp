@@ -115,9 +115,10 @@ constexpr SelectKernels make_kernels() {
       ternary<name##_op, double>;
   BOTH(addcmul)
   BOTH(addcdiv)
-  BOTH(lerp) BOTH(clamp)
+  BOTH(lerp)
+  BOTH(clamp)
 #undef BOTH
-      return k;
+  return k;
 }
 
 }  // namespace
