@@ -90,10 +90,16 @@ constexpr GradientKernels make_kernels() {
   BOTH(silu)
   BOTH(mish)
   BOTH(softplus)
-  BOTH(clamp) BOTH(hardtanh) BOTH(hardswish) BOTH(hardsigmoid) BOTH(softsign) BOTH(hardshrink)
-      BOTH(threshold) BOTH(logsigmoid)
+  BOTH(clamp)
+  BOTH(hardtanh)
+  BOTH(hardswish)
+  BOTH(hardsigmoid)
+  BOTH(softsign)
+  BOTH(hardshrink)
+  BOTH(threshold)
+  BOTH(logsigmoid)
 #undef BOTH
-          return k;
+  return k;
 }
 
 }  // namespace

@@ -218,18 +218,47 @@ constexpr UnaryKernels make_kernels() {
   BOTH(sinh)
   BOTH(cosh)
   BOTH(asinh)
-  BOTH(acosh) BOTH(atanh) BOTH(erf) BOTH(floor) BOTH(ceil) BOTH(round) BOTH(trunc) BOTH(frac)
-      BOTH(sigmoid) BOTH(logit) BOTH(relu) BOTH(leaky_relu) BOTH(elu) BOTH(gelu_erf) BOTH(gelu_tanh)
-          BOTH(silu) BOTH(mish) BOTH(softplus) BOTH(clamp) BOTH(hardswish) BOTH(hardsigmoid)
-              BOTH(softsign) BOTH(hardshrink) BOTH(softshrink) BOTH(threshold) BOTH(logsigmoid)
-                  BOTH(nan_to_num) BOTH(deg2rad) BOTH(rad2deg) BOTH(sinc) BOTH(scale_shift)
+  BOTH(acosh)
+  BOTH(atanh)
+  BOTH(erf)
+  BOTH(floor)
+  BOTH(ceil)
+  BOTH(round)
+  BOTH(trunc)
+  BOTH(frac)
+  BOTH(sigmoid)
+  BOTH(logit)
+  BOTH(relu)
+  BOTH(leaky_relu)
+  BOTH(elu)
+  BOTH(gelu_erf)
+  BOTH(gelu_tanh)
+  BOTH(silu)
+  BOTH(mish)
+  BOTH(softplus)
+  BOTH(clamp)
+  BOTH(hardswish)
+  BOTH(hardsigmoid)
+  BOTH(softsign)
+  BOTH(hardshrink)
+  BOTH(softshrink)
+  BOTH(threshold)
+  BOTH(logsigmoid)
+  BOTH(nan_to_num)
+  BOTH(deg2rad)
+  BOTH(rad2deg)
+  BOTH(sinc)
+  BOTH(scale_shift)
 #undef BOTH
 #define LIBM(name)                                                                   \
   k.fn[static_cast<int>(Unary::name)][kF32] = unary_scalar<name##_op, float, float>; \
   k.fn[static_cast<int>(Unary::name)][kF64] = unary_scalar<name##_op, double, double>;
-                      LIBM(erfc) LIBM(erfinv) LIBM(lgamma) LIBM(digamma)
+  LIBM(erfc)
+  LIBM(erfinv)
+  LIBM(lgamma)
+  LIBM(digamma)
 #undef LIBM
-                          k.fn[static_cast<int>(Unary::asin)][kF32] = unary_vec<asin_op, float>;
+  k.fn[static_cast<int>(Unary::asin)][kF32] = unary_vec<asin_op, float>;
   k.fn[static_cast<int>(Unary::acos)][kF32] = unary_vec<acos_op, float>;
   k.fn[static_cast<int>(Unary::atan)][kF32] = unary_vec<atan_op, float>;
   k.fn[static_cast<int>(Unary::asin)][kF64] = unary_scalar<libm_asin_op, double, double>;
