@@ -6,11 +6,11 @@ import math
 import warnings
 
 import pytest
+from neural import ALL, Sample, values
 
 import pycore
 import pycore.nn.functional as F
 from pycore.autograd import gradcheck, gradgradcheck
-from tests.neural import ALL, Sample, values
 
 np = pytest.importorskip("numpy")
 

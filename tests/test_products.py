@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
+from products import CONVOLUTIONS, MIN_POOLS, POOLS, PRODUCTS, Sample
 
 import pycore
 import pycore.nn.functional as F
 from pycore.autograd import gradcheck, gradgradcheck
-from tests.products import CONVOLUTIONS, MIN_POOLS, POOLS, PRODUCTS, Sample
 
 np = pytest.importorskip("numpy")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 
 import pytest
+from neural import ALL, Sample, values
 
 import pycore
-from tests.neural import ALL, Sample, values
 
 torch = pytest.importorskip("torch")
 np = pytest.importorskip("numpy")

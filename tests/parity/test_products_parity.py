@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from products import CONVOLUTIONS, MIN_POOLS, POOLS, PRODUCTS, Sample
 
 import pycore
 import pycore.nn.functional as F
-from tests.products import CONVOLUTIONS, MIN_POOLS, POOLS, PRODUCTS, Sample
 
 torch = pytest.importorskip("torch")
 np = pytest.importorskip("numpy")
