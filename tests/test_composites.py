@@ -40,7 +40,7 @@ def test_nothing_is_imported_before_it_is_used():
     )
     root = str(Path(pycore.__file__).parents[1])
     out = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-P", "-c", code],
         capture_output=True,
         text=True,
         check=True,

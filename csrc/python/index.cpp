@@ -1,5 +1,7 @@
 // x[...] and x[...] = v: translates Python's index expressions into views and index operators. Must
 // not know kernels.
+#include <string.h>
+
 #include <cmath>
 
 #include "ops/indexing.h"
@@ -79,7 +81,14 @@ Item tensor_item(const Tensor& t) {
 }
 
 Item sequence_item(PyObject* o) {
-  Tensor t = tensor_from_data(o, std::nullopt);
+  Tensor t;
+  try {
+    t = tensor_from_data(o, std::nullopt);
+  } catch (const Error& e) {
+    // Text in a list is a bad value for tensor(), but a bad type of index.
+    if (e.kind != ErrorKind::value || !strstr(e.what(), "'str'")) throw;
+    fail(ErrorKind::type, "new(): invalid data type 'str'");
+  }
   if (t.numel() == 0 && t.is_floating())
     t = empty(t.sizes(), DType::int64);  // [] has no dtype of its own
   // Lists hold Python ints, NumPy arrays any integer type.
