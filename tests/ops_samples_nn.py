@@ -148,7 +148,7 @@ def conv_transpose(x, w, bias=None, stride=1, padding=0, output_padding=0, group
 
 for n, size in ((1, (5,)), (2, (4, 5)), (3, (2, 3, 3))):
     kernel = (2,) * n
-    add(f"nn.conv{n}d", f(2, 2, *size), f(3, 2, *kernel), f(3), ref=conv, tol=4, gradgrad=n < 3)
+    add(f"nn.conv{n}d", f(2, 2, *size), f(3, 2, *kernel), f(3), ref=conv, tol=4)
     add(
         f"nn.conv_transpose{n}d",
         f(1, 2, *size),
@@ -156,7 +156,6 @@ for n, size in ((1, (5,)), (2, (4, 5)), (3, (2, 3, 3))):
         f(2),
         ref=conv_transpose,
         tol=4,
-        gradgrad=n < 3,
     )
 add("nn.conv1d", f(1, 4, 6), f(4, 2, 3), None, 2, 1, 1, 2, ref=conv, tol=4)
 add("nn.conv2d", f(1, 4, 5, 5), f(2, 2, 3, 2), f(2), 2, (1, 0), (1, 2), 2, ref=conv, tol=4)

@@ -99,6 +99,8 @@ Tensor tanh(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
 Tensor erf(const Tensor& x);
 Tensor reciprocal(const Tensor& x);
+Tensor digamma(const Tensor& x);
+Tensor polygamma(int64_t n, const Tensor& x);  // special.cpp
 Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max);
 inline Tensor operator-(const Tensor& x) { return neg(x); }
 

@@ -366,14 +366,10 @@ tensor([0., 2., 3.])
 // --- special functions
 // ------------------------------------------------------------------------------------------------
 
-static Tensor trigamma_unavailable(const Tensor&) {
-  fail(ErrorKind::not_implemented,
-       "digamma: the derivative of digamma (polygamma) is not implemented");
-}
 static Tensor digamma_raw(const Tensor& x) {
   return unary_pointwise(Unary::digamma, x, to_floating(x.dtype()));
 }
-PC_UNARY(digamma, DigammaBackward0, input, mul(g, trigamma_unavailable(v)), R"(
+PC_UNARY(digamma, DigammaBackward0, input, mul(g, polygamma(1, v)), R"(
 The logarithmic derivative of the gamma function.
 
 >>> pycore.digamma(pycore.tensor([1.]))
