@@ -141,16 +141,16 @@ REDUCTIONS = [
 
 
 def _pair_loss(name: str, domain: str = "real", node: str = "", **kwargs: Any) -> list[Sample]:
-    def sample(reduction: str) -> Sample:
+    def sample(reduction: str, shape: tuple[int, ...] = (3, 4)) -> Sample:
         return Sample(
-            f"{name} {reduction}{kwargs or ''}",
+            f"{name} {reduction}{shape}{kwargs or ''}",
             lambda t, F, x, y: getattr(F, name)(x, y, reduction=reduction, **kwargs),
-            ((3, 4), (3, 4)),
+            (shape, shape),
             node,
             domain,
         )
 
-    return [sample(r) for r in ("mean", "sum", "none")]
+    return [sample("mean"), sample("sum"), sample("none"), sample("mean", (2, 37))]
 
 
 def _classes(t: Any, *shape: int, high: int = 4) -> Any:

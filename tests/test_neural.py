@@ -61,6 +61,7 @@ def test_threads_do_not_change_bits() -> None:
         lambda: x.norm(),
         lambda: x.logsumexp(0), lambda: x.softmax(1), lambda: F.layer_norm(x, (30, 50)),
         lambda: F.batch_norm(x, None, None, training=True), lambda: F.gelu(x), lambda: x.cumsum(0),
+        lambda: F.mse_loss(x, x * x), lambda: F.binary_cross_entropy_with_logits(x, x),
     ]  # fmt: skip
     threads = pycore.get_num_threads()
     try:

@@ -37,7 +37,7 @@ VEC_OP(leaky_relu, 1, return v::select<T>(x > T(0), g, g* p[0]);)
 VEC_OP(elu, 3, const Vec<T> low = g * (p[2] * p[0] * p[1]) * v::exp<T>(x * p[2]);
        return v::select<T>(x <= T(0), low, g* p[1]);)
 VEC_OP(elu_result, 3, return v::select<T>(x <= T(0), g* p[2] * (x + p[0] * p[1]), g* p[1]);)
-VEC_OP(gelu_erf, 0, const Vec<T> cdf = T(0.5) * (T(1) + v::erf(x * T(0.70710678118654752440)));
+VEC_OP(gelu_erf, 0, const Vec<T> cdf = T(0.5) * (T(1) + v::erf_fast(x * T(0.70710678118654752440)));
        const Vec<T> pdf = T(0.39894228040143267794) * v::exp<T>(T(-0.5) * x * x);
        return g * (cdf + x * pdf);)
 VEC_OP(gelu_tanh, 0, const Vec<T> x2 = x * x; const T beta = T(0.79788456080286535588);

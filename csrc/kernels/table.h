@@ -10,6 +10,7 @@
 #include "kernels/dtype.h"
 #include "kernels/gemm.h"
 #include "kernels/gradient.h"
+#include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
 #include "kernels/pool.h"
@@ -32,6 +33,7 @@
   X(ScanKernels, scan)            \
   X(CastKernels, cast)            \
   X(SoftmaxKernels, softmax)      \
+  X(LossKernels, loss)            \
   X(NormKernels, norm)            \
   X(OptimKernels, optim)          \
   X(RandomKernels, random)        \

@@ -66,7 +66,7 @@ VEC_OP(
 VEC_OP(relu, 0, return v::max<T>(Vec<T>{}, x);)
 VEC_OP(leaky_relu, 1, return v::select<T>(x > T(0), x, x* p[0]);)
 VEC_OP(elu, 3, return v::select<T>(x <= T(0), v::expm1<T>(x* p[2]) * (p[0] * p[1]), x* p[1]);)
-VEC_OP(gelu_erf, 0, return x * T(0.5) * (T(1) + v::erf(x * T(0.70710678118654752440)));)
+VEC_OP(gelu_erf, 0, return x * T(0.5) * (T(1) + v::erf_fast(x * T(0.70710678118654752440)));)
 VEC_OP(gelu_tanh, 0, const Vec<T> inner = T(0.79788456080286535588) * (x + T(0.044715) * x * x * x);
        return T(0.5) * x * (T(1) + v::tanh<T>(inner));)
 VEC_OP(silu, 0, return x / (T(1) + v::exp<T>(-x));)

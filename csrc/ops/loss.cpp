@@ -1,5 +1,7 @@
 // Losses of values: squared, absolute, Huber, binary cross entropy, Kullback-Leibler. Must not know
 // Python.
+#include <cmath>
+
 #include "ops/loss_support.h"
 
 namespace pycore {
@@ -7,19 +9,69 @@ namespace {
 
 constexpr uint32_t kLoss = kFunction;
 
+using kernels::PairLoss;
+
+// --- losses of pairs in one pass
+// ---------------------------------------------------------------------------
+
+// Both as kernels take them, or undefined where they have to be broadcast or converted first.
+struct Pair {
+  Tensor x, t;
+  Pair() = default;
+  Pair(const Tensor& input, const Tensor& target) {
+    if (!(input.sizes() == target.sizes()) || input.dtype() != target.dtype()) return;
+    x = kernel_input(input);
+    t = kernel_input(target);
+  }
+};
+const kernels::LossKernels& table() { return *kernels_now().loss; }
+
+Tensor fused_loss(PairLoss loss, const Pair& pair, double parameter, Reduction reduction,
+                  DType dtype) {
+  const int i = static_cast<int>(loss), d = static_cast<int>(pair.x.dtype());
+  const double params[1] = {parameter};
+  const int64_t n = pair.x.numel();
+  if (reduction == Reduction::none) {
+    Tensor out = empty(pair.x.sizes(), pair.x.dtype());
+    const PointwiseArg args[2] = {pair.x, pair.t};
+    run_pointwise(binary_kernel(table().value[i][d], pair.x.dtype(), pair.x.dtype(), params), out,
+                  args);
+    return kernel_output(out, dtype);
+  }
+  double sum = table().sum[i][d](context_for(pair.x), pair.x->data, pair.t->data, n, params);
+  if (reduction == Reduction::mean) sum /= static_cast<double>(n);
+  return scalar_tensor(sum, dtype);
+}
+// d loss / d input for a gradient g of the reduced loss (a number), or of every loss.
+Tensor fused_slope(PairLoss loss, const Pair& pair, double parameter, Reduction reduction,
+                   const Tensor& g, DType dtype) {
+  const int i = static_cast<int>(loss), d = static_cast<int>(pair.x.dtype());
+  double params[2] = {parameter, 1};
+  if (reduction != Reduction::none) params[1] = read_scalar(g->data, g.dtype()).to_double();
+  if (reduction == Reduction::mean) params[1] /= static_cast<double>(pair.x.numel());
+  Tensor out = empty(pair.x.sizes(), pair.x.dtype());
+  const PointwiseArg args[2] = {pair.x, pair.t};
+  run_pointwise(binary_kernel(table().slope[i][d], pair.x.dtype(), pair.x.dtype(), params), out,
+                args);
+  out = kernel_output(out, dtype);
+  return reduction == Reduction::none ? mul(out, g) : out;
+}
+
 // --- losses of input - target
-// ----------------------------------------------------------------------------
+// ------------------------------------------------------------------------------
 
 // value(d) and slope(d) of each, from the difference d. The limited difference c makes Huber's two
 // cases one: c * (d - c / 2) is d^2 / 2 inside the limit and limit * (|d| - limit / 2) outside.
 struct Squared {
   static constexpr const char* name = "MseLossBackward0";
+  static constexpr PairLoss kernel = PairLoss::squared;
   static Tensor value(const Tensor& d, double) { return mul(d, d); }
   static Tensor slope(const Tensor& d, double) { return mul(d, 2.0); }
 };
 Tensor limited(const Tensor& d, double limit) { return clamp(d, -limit, limit); }
 struct SmoothL1 {
   static constexpr const char* name = "SmoothL1LossBackward0";
+  static constexpr PairLoss kernel = PairLoss::smooth_l1;
   static Tensor value(const Tensor& d, double beta) {
     const Tensor c = limited(d, beta);
     return mul(mul(c, 1 / beta), sub(d, c, 0.5));
@@ -28,6 +80,7 @@ struct SmoothL1 {
 };
 struct Huber {
   static constexpr const char* name = "HuberLossBackward0";
+  static constexpr PairLoss kernel = PairLoss::huber;
   static Tensor value(const Tensor& d, double delta) {
     const Tensor c = limited(d, delta);
     return mul(c, sub(d, c, 0.5));
@@ -39,38 +92,52 @@ template <class Kind>
 struct DifferenceBackward {
   static constexpr const char* name = Kind::name;
   Saved input, target;
-  Tensor difference;  // our own: nobody else can change it
   ToInput to_input, to_target;
   double parameter = 0;
   Reduction reduction = Reduction::mean;
   void operator()(Backward& b) {
     const Tensor x = b.get(input), t = b.get(target);
-    const Tensor d = grad_enabled() ? sub(x, t) : difference;
-    const Tensor g = unreduced_gradient(b.grad(), reduction, difference.numel());
-    const Tensor dx = mul(Kind::slope(d, parameter), g);
+    Tensor dx;
+    const Pair pair = grad_enabled() ? Pair() : Pair(x, t);
+    if (pair.x.defined()) {
+      dx = fused_slope(Kind::kernel, pair, parameter, reduction, b.grad(), x.dtype());
+    } else {
+      const Tensor d = sub(x, t);
+      dx = mul(Kind::slope(d, parameter), unreduced_gradient(b.grad(), reduction, d.numel()));
+    }
     if (b.needs(0)) b.set(0, to_input(dx));
     if (b.needs(1)) b.set(1, to_target(neg(dx)));
   }
 };
 
+// A tensor of the two's common shape, for its sizes only.
+Tensor broadcast_like(const Tensor& a, const Tensor& b) {
+  if (a.sizes() == b.sizes()) return a;
+  return expand(detach(a), broadcast_shapes(a.sizes(), b.sizes()));
+}
+
 template <class Kind>
 Tensor difference_loss(const Tensor& input, const Tensor& target, const char* kernel,
                        double parameter, Reduction reduction) {
   warn_if_broadcast(input, target);
-  PC_CHECK_IMPLEMENTED(is_floating(result_type(input, target)), "\"", kernel,
-                       "\" not implemented for '", scalar_type_name(result_type(input, target)),
-                       "'");
-  Tensor d, out;
-  {
+  const DType dtype = result_type(input, target);
+  PC_CHECK_IMPLEMENTED(is_floating(dtype), "\"", kernel, "\" not implemented for '",
+                       scalar_type_name(dtype), "'");
+  const Pair pair(input, target);
+  Tensor out;
+  if (pair.x.defined()) {
+    out = fused_loss(Kind::kernel, pair, parameter, reduction, dtype);
+  } else {
     GradGuard off(false);
-    d = sub(input, target);
-    out = reduce_loss(Kind::value(d, parameter), reduction);
+    out = reduce_loss(Kind::value(sub(input, target), parameter), reduction);
   }
-  if (recording(input, target))
+  if (recording(input, target)) {
+    const Tensor full = reduction == Reduction::none ? out : broadcast_like(input, target);
     record(out,
-           DifferenceBackward<Kind>{Saved(input), Saved(target), d, ToInput(input, d),
-                                    ToInput(target, d), parameter, reduction},
+           DifferenceBackward<Kind>{Saved(input), Saved(target), ToInput(input, full),
+                                    ToInput(target, full), parameter, reduction},
            input, target);
+  }
   return out;
 }
 
@@ -169,6 +236,8 @@ struct BinaryCrossEntropyBackward0 {
   Reduction reduction = Reduction::mean;
   void operator()(Backward& b) {
     const Tensor x = b.get(input), t = b.get(target);
+    if (!grad_enabled() && !weight.defined() && !b.needs(1))
+      return b.set(0, fused_slope(PairLoss::bce, Pair(x, t), 0, reduction, b.grad(), x.dtype()));
     Tensor g = unreduced_gradient(b.grad(), reduction, x.numel());
     if (weight.defined()) g = mul(g, b.get(weight));
     if (b.needs(0)) {
@@ -192,15 +261,25 @@ static Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, co
   Tensor out;
   {
     GradGuard off(false);
-    const Tensor x = to_dtype(input, compute_dtype(input.dtype()));
-    if (x.numel() > 0) {
-      const double low = read_scalar(amin(x, {}, false)->data, x.dtype()).to_double();
-      const double high = read_scalar(amax(x, {}, false)->data, x.dtype()).to_double();
-      PC_CHECK(low >= 0 && high <= 1, "all elements of input should be between 0 and 1");
+    bool checked = false;
+    if (!weight.defined()) {
+      out = fused_loss(PairLoss::bce, Pair(input, target), 0, r, input.dtype());
+      // A number outside [0, 1] makes the sum NaN, so only then is there anything to look for.
+      checked =
+          r != Reduction::none && !std::isnan(read_scalar(out->data, out.dtype()).to_double());
     }
-    Tensor loss = neg(add(mul(target, bounded_log(x)), mul(1.0 - target, bounded_log(1.0 - x))));
-    if (weight.defined()) loss = mul(loss, weight);
-    out = to_dtype(reduce_loss(loss, r), input.dtype());
+    if (!checked && input.numel() > 0) {
+      const Tensor low = amin(input, {}, false), high = amax(input, {}, false);
+      PC_CHECK(read_scalar(low->data, low.dtype()).to_double() >= 0 &&
+                   read_scalar(high->data, high.dtype()).to_double() <= 1,
+               "all elements of input should be between 0 and 1");
+    }
+    if (weight.defined()) {
+      const Tensor x = to_dtype(input, compute_dtype(input.dtype()));
+      const Tensor loss =
+          neg(add(mul(target, bounded_log(x)), mul(1.0 - target, bounded_log(1.0 - x))));
+      out = to_dtype(reduce_loss(mul(loss, weight), r), input.dtype());
+    }
   }
   if (recording(input, target))
     record(out,
@@ -226,6 +305,11 @@ struct BinaryCrossEntropyWithLogitsBackward0 {
   Reduction reduction = Reduction::mean;
   void operator()(Backward& b) {
     const Tensor x = b.get(input), t = b.get(target);
+    if (!grad_enabled() && !weight.defined() && !pos_weight.defined() && !b.needs(1)) {
+      const Pair pair(x, t);
+      if (pair.x.defined())
+        return b.set(0, fused_slope(PairLoss::bce_logits, pair, 0, reduction, b.grad(), x.dtype()));
+    }
     Tensor g = unreduced_gradient(b.grad(), reduction, x.numel());
     if (weight.defined()) g = mul(g, b.get(weight));
     const Tensor p = pos_weight.defined() ? b.get(pos_weight) : Tensor();
@@ -254,7 +338,11 @@ static Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor
   PC_CHECK_VALUE(input.sizes() == target.sizes(), "Target size (", size_text(target),
                  ") must be the same as input size (", size_text(input), ")");
   Tensor out;
-  {
+  Pair pair;
+  if (!weight.defined() && !pos_weight.defined() && input.is_floating()) pair = Pair(input, target);
+  if (pair.x.defined()) {
+    out = fused_loss(PairLoss::bce_logits, pair, 0, r, input.dtype());
+  } else {
     GradGuard off(false);
     Tensor log_yes = logsigmoid(input);
     if (pos_weight.defined()) log_yes = mul(log_yes, add(mul(sub(pos_weight, 1.0), target), 1.0));

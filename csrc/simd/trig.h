@@ -103,9 +103,25 @@ PYCORE_INLINE Vec<float> erf(Vec<float> x) {
   const Vec<T> large = (T(1) - scale) - scale * expm1_reduced<T>(e.r);
   return select<T>(t < T(1), small, with_sign<T>(large, x));
 }
+// For gelu, whose sum with 1 hides the last bits anyway: x * P(x^2) / Q(x^2) up to where erf rounds
+// to 1, within 4 units in the last place; twice as fast. All coefficients are positive, so nothing
+// cancels.
+PYCORE_INLINE Vec<float> erf_fast(Vec<float> x) {
+  using T = float;
+  const T limit = 3.9243f;
+  const Vec<T> y = max<T>(splat<T>(-limit), min<T>(splat<T>(limit), x));
+  const Vec<T> z = y * y;
+  const Vec<T> p = poly<T>(z, 1.1283791457976682f, 0.19056489488140763f, 0.05276608113926914f,
+                           0.003771471155258169f, 0.00028484748765726127f, 2.0466271064588944e-06f);
+  const Vec<T> q = poly<T>(z, 1.0f, 0.5022164729724924f, 0.11417133702625573f,
+                           0.014981020863768109f, 0.001163648192272263f, 3.805417251778155e-05f);
+  const Vec<T> r = y * p / q;
+  return max<T>(splat<T>(-1.0f), min<T>(splat<T>(1.0f), r));
+}
 PYCORE_INLINE Vec<double> erf(Vec<double> x) {
   return map_lanes<double>(x, [](double a) { return ::erf(a); });
 }
+PYCORE_INLINE Vec<double> erf_fast(Vec<double> x) { return erf(x); }
 
 PYCORE_INLINE Vec<float> atan(Vec<float> x) {
   using T = float;
