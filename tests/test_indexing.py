@@ -412,7 +412,7 @@ T = pycore.tensor
         (["a"], TypeError, "invalid data type 'str'"),
         ({}, IndexError, "only integers, slices"),
         (1j, IndexError, "only integers, slices"),
-        (object(), IndexError, "only integers, slices"),
+        pytest.param(object(), IndexError, "only integers, slices", id="object"),
         (np.float32(1), IndexError, "only integers, slices"),
         (2**70, ValueError, "Overflow when unpacking long long"),
         ([2**70], ValueError, "Overflow when unpacking long long"),
