@@ -79,14 +79,11 @@ The tensor with another dtype or device (there is only the CPU); itself if nothi
 >>> pycore.tensor([1.7]).to(pycore.int64)
 tensor([1])
 )");
-static Tensor to_device_op(const Tensor& input, std::optional<DType> dtype, bool, bool copy) {
-  return to_dtype_op(input, dtype.value_or(input.dtype()), false, copy);
-}
 namespace {
 // The device argument has been checked by the parser and carries no value.
-Tensor to_device_boxed(const Tensor& input, std::optional<int64_t>, std::optional<DType> dtype,
-                       bool nb, bool copy) {
-  return to_device_op(input, dtype, nb, copy);
+Tensor to_device_op(const Tensor& input, std::optional<int64_t>, std::optional<DType> dtype, bool,
+                    bool copy) {
+  return to_dtype_op(input, dtype.value_or(input.dtype()), false, copy);
 }
 Tensor to_other(const Tensor& input, const Tensor& other, bool, bool copy) {
   return to_dtype_op(input, other.dtype(), false, copy);
@@ -95,7 +92,7 @@ Tensor to_other(const Tensor& input, const Tensor& other, bool, bool copy) {
 PYCORE_OP(
     "to(Tensor input, device? device=None, dtype? dtype=None, bool non_blocking=False, bool "
     "copy=False, *, memory_format memory_format=None) -> Tensor",
-    to_device_boxed, kMethod, "");
+    to_device_op, kMethod, "");
 PYCORE_OP(
     "to(Tensor input, Tensor other, bool non_blocking=False, bool copy=False, *, memory_format "
     "memory_format=None) -> Tensor",

@@ -19,8 +19,6 @@ constexpr double kPi = 3.14159265358979323846;
 #define PC_FUSED(KERNEL, COMPOSITE) \
   (grad_enabled() ? (COMPOSITE) : gradient_pointwise(Gradient::KERNEL, g, v))
 
-Tensor saved_input(const Tensor& in, const Tensor&) { return in; }
-
 }  // namespace
 
 // NAME(x) for floating x (integers convert first). SAVE is `input` or `result`: what the derivative
@@ -224,24 +222,24 @@ static DType kept_dtype(DType t, Unary f) {
   return DType::int64;
 }
 
-#define PC_UNARY_KEEP(NAME, NODE, DERIVATIVE, DOC)                           \
-  namespace {                                                                \
-  struct NODE {                                                              \
-    static constexpr const char* name = #NODE;                               \
-    Saved saved;                                                             \
-    void operator()(Backward& b) {                                           \
-      Tensor v = b.get(saved);                                               \
-      const Tensor& g = b.grad();                                            \
-      b.set(0, DERIVATIVE);                                                  \
-    }                                                                        \
-  };                                                                         \
-  }                                                                          \
-  Tensor NAME(const Tensor& input) {                                         \
-    DType t = kept_dtype(input.dtype(), Unary::NAME);                        \
-    Tensor out = unary_pointwise(Unary::NAME, input, t);                     \
-    if (recording(input)) record(out, NODE{saved_input(input, out)}, input); \
-    return out;                                                              \
-  }                                                                          \
+#define PC_UNARY_KEEP(NAME, NODE, DERIVATIVE, DOC)                \
+  namespace {                                                     \
+  struct NODE {                                                   \
+    static constexpr const char* name = #NODE;                    \
+    Saved saved;                                                  \
+    void operator()(Backward& b) {                                \
+      Tensor v = b.get(saved);                                    \
+      const Tensor& g = b.grad();                                 \
+      b.set(0, DERIVATIVE);                                       \
+    }                                                             \
+  };                                                              \
+  }                                                               \
+  Tensor NAME(const Tensor& input) {                              \
+    DType t = kept_dtype(input.dtype(), Unary::NAME);             \
+    Tensor out = unary_pointwise(Unary::NAME, input, t);          \
+    if (recording(input)) record(out, NODE{Saved(input)}, input); \
+    return out;                                                   \
+  }                                                               \
   PYCORE_OP(#NAME "(Tensor input) -> Tensor", NAME, kUnary, DOC);
 
 PC_UNARY_KEEP(abs, AbsBackward0, PC_FUSED(abs, mul(g, sign(v))), R"(

@@ -35,7 +35,7 @@ struct Shape {
   }
 };
 
-DType leaf_dtype(PyObject* o, Shape& shape) {
+DType leaf_dtype(PyObject* o, const Shape& shape) {
   Value v;
   if (is_tensor(o)) return unwrap(o).dtype();
   if (PyUnicode_Check(o)) {
@@ -66,15 +66,10 @@ void inspect(PyObject* o, Shape& shape, int64_t depth, bool infer_dtype) {
       PC_CHECK_VALUE(
           depth < shape.sizes.size() && shape.sizes[depth] == n, "expected sequence of length ",
           depth < shape.sizes.size() ? shape.sizes[depth] : 0, " at dim ", depth, " (got ", n, ")");
-    bool first = depth + 1 == shape.sizes.size();
     for (Py_ssize_t i = 0; i < n; ++i) {
       auto item = py::reinterpret_steal<py::object>(PySequence_GetItem(o, i));
       if (!item) throw py::error_already_set();
-      if (i == 0 && first) {
-        inspect(item.ptr(), shape, depth + 1, infer_dtype);
-      } else {
-        inspect(item.ptr(), shape, depth + 1, infer_dtype);
-      }
+      inspect(item.ptr(), shape, depth + 1, infer_dtype);
     }
     return;
   }

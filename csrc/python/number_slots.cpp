@@ -25,62 +25,31 @@ PyObject* slot_method(const char* name) {
   return py::handle(reinterpret_cast<PyObject*>(tensor_type)).attr(name).ptr();
 }
 
-// Runs `plain()` under the rules for subclasses among the operands.
-template <class F>
-PyObject* with_subclasses(const Op& op, PyObject* const* args, Py_ssize_t n, const F& plain) {
-  SubclassCall subclass = find_subclass(args, n);
+// Runs the operator on one or two operands; NotImplemented where an operand is neither a tensor nor
+// a number.
+PyObject* run_plain(const Op& op, PyObject* const* operands, size_t n, bool inplace) {
+  Value args[Frame::kMaxParams];
+  for (size_t i = 0; i < n; ++i)
+    if (!operand(operands[i], args[i])) Py_RETURN_NOTIMPLEMENTED;
+  for (size_t i = n; i < op.params.size(); ++i) args[i] = op.params[i].default_value;
+  Result result;
+  if (inplace)
+    call_inplace(op, args, result);
+  else
+    op.invoke(args, result);
+  return to_python(result, op);
+}
+
+// The same under the rules for subclasses among the operands.
+PyObject* run(const Op& op, PyObject* const* operands, size_t n) {
+  SubclassCall subclass = find_subclass(operands, static_cast<Py_ssize_t>(n));
   if (!subclass.result_type) [[likely]]
-    return plain();
+    return run_plain(op, operands, n, false);
   if (subclass.handler)
-    return call_handler(subclass.handler, slot_method(op.name.c_str()), args, n, nullptr);
-  PyObject* r = plain();
+    return call_handler(subclass.handler, slot_method(op.name.c_str()), operands,
+                        static_cast<Py_ssize_t>(n), nullptr);
+  PyObject* r = run_plain(op, operands, n, false);
   return r == Py_NotImplemented ? r : adopt_result(r, subclass.result_type);
-}
-
-PyObject* run_plain(const Op& op, PyObject* a, PyObject* b);
-PyObject* run(const Op& op, PyObject* a, PyObject* b) {
-  PC_PYTHON_TRY
-  PyObject* args[] = {a, b};
-  return with_subclasses(op, args, 2, [&] { return run_plain(op, a, b); });
-  PC_PYTHON_CATCH(nullptr)
-}
-
-PyObject* run_plain(const Op& op, PyObject* a, PyObject* b) {
-  PC_PYTHON_TRY
-  Value args[Frame::kMaxParams];
-  if (!operand(a, args[0]) || !operand(b, args[1])) Py_RETURN_NOTIMPLEMENTED;
-  for (size_t i = 2; i < op.params.size(); ++i) args[i] = op.params[i].default_value;
-  Result result;
-  op.invoke(args, result);
-  return to_python(result, op);
-  PC_PYTHON_CATCH(nullptr)
-}
-PyObject* run_inplace(const Op& op, PyObject* a, PyObject* b) {
-  PC_PYTHON_TRY
-  Value args[Frame::kMaxParams];
-  if (!operand(a, args[0]) || !operand(b, args[1])) Py_RETURN_NOTIMPLEMENTED;
-  for (size_t i = 2; i < op.params.size(); ++i) args[i] = op.params[i].default_value;
-  Result result;
-  call_inplace(op, args, result);
-  return to_python(result, op);
-  PC_PYTHON_CATCH(nullptr)
-}
-PyObject* run_unary_plain(const Op& op, PyObject* a);
-PyObject* run_unary(const Op& op, PyObject* a) {
-  PC_PYTHON_TRY
-  PyObject* args[] = {a};
-  return with_subclasses(op, args, 1, [&] { return run_unary_plain(op, a); });
-  PC_PYTHON_CATCH(nullptr)
-}
-PyObject* run_unary_plain(const Op& op, PyObject* a) {
-  PC_PYTHON_TRY
-  Value args[Frame::kMaxParams];
-  operand(a, args[0]);
-  for (size_t i = 1; i < op.params.size(); ++i) args[i] = op.params[i].default_value;
-  Result result;
-  op.invoke(args, result);
-  return to_python(result, op);
-  PC_PYTHON_CATCH(nullptr)
 }
 
 // A slot per operator name; the operator is looked up when first used.
@@ -98,19 +67,21 @@ const Op& op_named() {
 template <Name name>
 PyObject* binary(PyObject* a, PyObject* b) {
   PC_PYTHON_TRY
-  return run(op_named<name>(), a, b);
+  PyObject* operands[] = {a, b};
+  return run(op_named<name>(), operands, 2);
   PC_PYTHON_CATCH(nullptr)
 }
 template <Name name>
 PyObject* inplace(PyObject* a, PyObject* b) {
   PC_PYTHON_TRY
-  return run_inplace(op_named<name>(), a, b);
+  PyObject* operands[] = {a, b};
+  return run_plain(op_named<name>(), operands, 2, true);
   PC_PYTHON_CATCH(nullptr)
 }
 template <Name name>
 PyObject* unary(PyObject* a) {
   PC_PYTHON_TRY
-  return run_unary(op_named<name>(), a);
+  return run(op_named<name>(), &a, 1);
   PC_PYTHON_CATCH(nullptr)
 }
 // The only slot whose operator takes no numbers.

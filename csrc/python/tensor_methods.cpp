@@ -161,16 +161,10 @@ PyObject* dims_or_one(PyObject* self, PyObject* const* args, Py_ssize_t nargs, P
   Py_ssize_t total = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
   if (total == 0 || args[0] == Py_None) {
     if (!strides) return make_size(t.sizes());
-    PyObject* s = make_size(t.strides());
-    PyObject* tuple = PyTuple_GetSlice(s, 0, PyTuple_GET_SIZE(s));
-    Py_DECREF(s);
-    if (tuple && Py_TYPE(tuple) != &PyTuple_Type) {
-      PyObject* plain = PyTuple_New(t.dim());
-      for (int64_t i = 0; i < t.dim(); ++i)
-        PyTuple_SET_ITEM(plain, i, PyLong_FromLongLong(t.strides()[i]));
-      Py_DECREF(tuple);
-      return plain;
-    }
+    PyObject* tuple = PyTuple_New(t.dim());
+    if (!tuple) return nullptr;
+    for (int64_t i = 0; i < t.dim(); ++i)
+      PyTuple_SET_ITEM(tuple, i, PyLong_FromLongLong(t.strides()[i]));
     return tuple;
   }
   PC_CHECK_TYPE(PyIndex_Check(args[0]), strides ? "stride" : "size",

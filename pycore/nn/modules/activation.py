@@ -55,7 +55,20 @@ def _inplace_text(inplace: bool) -> str:
     return "inplace=True" if inplace else ""
 
 
-class ReLU(Module):
+class _InPlace(Module):
+    """Constructor and printing of the activations whose only option is to overwrite their input."""
+
+    inplace: bool
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        return _inplace_text(self.inplace)
+
+
+class ReLU(_InPlace):
     """`max(0, x)`.
 
     >>> import pycore
@@ -63,20 +76,11 @@ class ReLU(Module):
     tensor([0., 2.])
     """
 
-    inplace: bool
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return _inplace_text(self.inplace)
 
-
-class SELU(Module):
+class SELU(_InPlace):
     """Scaled ELU that keeps mean 0 and variance 1 (Klambauer et al. 2017).
 
     >>> import pycore
@@ -84,20 +88,11 @@ class SELU(Module):
     tensor([0.])
     """
 
-    inplace: bool
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         return F.selu(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return _inplace_text(self.inplace)
 
-
-class SiLU(Module):
+class SiLU(_InPlace):
     """`x * sigmoid(x)`, also called swish.
 
     >>> import pycore
@@ -105,20 +100,11 @@ class SiLU(Module):
     tensor([0.])
     """
 
-    inplace: bool
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return _inplace_text(self.inplace)
 
-
-class Mish(Module):
+class Mish(_InPlace):
     """`x * tanh(softplus(x))` (Misra 2019).
 
     >>> import pycore
@@ -126,17 +112,8 @@ class Mish(Module):
     tensor([0.])
     """
 
-    inplace: bool
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         return F.mish(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        return _inplace_text(self.inplace)
 
 
 class ELU(Module):

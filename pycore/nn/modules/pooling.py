@@ -240,13 +240,8 @@ class AvgPool1d(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool2d(Module):
-    """Mean of every window of `(N, C, H, W)`; `divisor_override` replaces the window's size.
-
-    >>> import pycore
-    >>> pycore.nn.AvgPool2d(2)(pycore.ones(1, 1, 4, 6)).shape
-    pycore.Size([1, 1, 2, 3])
-    """
+class _AvgPool(Module):
+    """Options and printing of average pooling in two and three dimensions."""
 
     def __init__(
         self,
@@ -264,6 +259,18 @@ class AvgPool2d(Module):
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
         self.divisor_override = divisor_override
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool2d(_AvgPool):
+    """Mean of every window of `(N, C, H, W)`; `divisor_override` replaces the window's size.
+
+    >>> import pycore
+    >>> pycore.nn.AvgPool2d(2)(pycore.ones(1, 1, 4, 6)).shape
+    pycore.Size([1, 1, 2, 3])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.avg_pool2d(
@@ -276,34 +283,14 @@ class AvgPool2d(Module):
             self.divisor_override,
         )
 
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
-
-class AvgPool3d(Module):
+class AvgPool3d(_AvgPool):
     """Mean of every window of `(N, C, D, H, W)`; `divisor_override` replaces the window's size.
 
     >>> import pycore
     >>> pycore.nn.AvgPool3d(2)(pycore.ones(1, 1, 4, 6, 2)).shape
     pycore.Size([1, 1, 2, 3, 1])
     """
-
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = stride if stride is not None else kernel_size
-        self.padding = padding
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
-        self.divisor_override = divisor_override
 
     def forward(self, input: Tensor) -> Tensor:
         return F.avg_pool3d(
@@ -315,9 +302,6 @@ class AvgPool3d(Module):
             self.count_include_pad,
             self.divisor_override,
         )
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class _LPPool(Module):
