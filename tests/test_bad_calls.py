@@ -184,6 +184,28 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: pycore.add(pycore.ones(2), 1, out=()),
+            r"add\(\): expected 1 tensor in out=, got 0",
+        ),
+        (
+            lambda: pycore.max(pycore.ones(2), 0, out=[]),
+            r"max\(\): expected 2 tensors in out=, got 0",
+        ),
+        (lambda: pycore.add(pycore.ones(2), 1, out=(pycore.ones(2),) * 2), "got 2"),
+        (lambda: pycore.poisson(pycore.tensor([float("nan")])), "invalid Poisson rate"),
+        (lambda: pycore.ones(6).as_strided((2, 3), (2**62, 4)), "out of bounds for storage"),
+        (lambda: pycore.ones(6).as_strided((2, 3, 9), (2**62, 4, 2**62)), "64 bits"),
+    ],
+)
+def test_calls_that_once_crashed_or_hung(call, message):
+    with pytest.raises((RuntimeError, TypeError), match=message):
+        call()
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lambda: pycore.zeros(10**15),

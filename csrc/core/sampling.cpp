@@ -9,6 +9,7 @@
 #include <numeric>
 #include <type_traits>
 
+#include "core/check.h"
 #include "core/reduced_float.h"
 
 namespace pycore {
@@ -200,7 +201,8 @@ namespace {
 // Small rates: multiply uniform numbers until the product falls below exp(-rate) (Knuth). Large
 // ones: transformed rejection, algorithm PTRS of Hoermann (1993).
 double poisson_number(Generator& generator, double rate) {
-  if (rate <= 0.0) return 0.0;
+  PC_CHECK(rate >= 0.0, "invalid Poisson rate, expected rate to be non-negative, got ", rate);
+  if (rate == 0.0) return 0.0;
   if (rate < 10.0) {
     const double limit = std::exp(-rate);
     double count = 0.0;

@@ -343,6 +343,7 @@ void call_out(const Op& op, const Value* args, TensorList out, Result& result) {
     copy_data(o, r);
   };
   if (result.kind == Result::Kind::tensor) {
+    PC_CHECK_TYPE(out.size() == 1, op.name, "(): expected 1 tensor in out=, got ", out.size());
     deliver(result.tensor, out[0]);
     result.tensor = out[0];
   } else {

@@ -219,14 +219,19 @@ Tensor as_strided(const Tensor& t, IntSpan sizes, IntSpan strides, std::optional
     PC_CHECK(strides[i] >= 0,
              "as_strided: Negative strides are not supported at the moment, got strides: ",
              Dims(strides));
-    last += (sizes[i] - 1) * strides[i];
+    int64_t reach = 0;
+    PC_CHECK(!__builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) &&
+                 !__builtin_add_overflow(last, reach, &last),
+             "as_strided: sizes ", Dims(sizes), " and strides ", Dims(strides),
+             " reach past what 64 bits count");
   }
   bool is_empty = std::find(sizes.begin(), sizes.end(), 0) != sizes.end();
   PC_CHECK(o >= 0, "Tensor: invalid storage offset ", o);
-  PC_CHECK(is_empty || (last + 1) * t.item_size() <= t->storage->bytes, "setStorage: sizes ",
-           Dims(sizes), ", strides ", Dims(strides), ", storage offset ", o,
-           " require a storage size of ", (last + 1) * t.item_size(),
-           " which is out of bounds for storage of size ", t->storage->bytes);
+  PC_CHECK(is_empty || last < t->storage->bytes / t.item_size(), "setStorage: sizes ", Dims(sizes),
+           ", strides ", Dims(strides), ", storage offset ", o, ", and itemsize ", t.item_size(),
+           " requiring a storage size of ",
+           (static_cast<uint64_t>(last) + 1) * static_cast<uint64_t>(t.item_size()),
+           " are out of bounds for storage of size ", t->storage->bytes);
   Tensor out = make_view(t, sizes, strides, o);
   if (recording(t)) record(out, as_strided_rule(t, out), t);
   return out;
