@@ -227,6 +227,25 @@ add(
     ),
 )
 add(
+    "nn.instance_norm",
+    f(2, 3, 4),
+    None,
+    None,
+    f(3),
+    f(3),
+    tol=4,
+    ref=lambda x, m, v, w, c: norm_over(x, 2) * w[:, None] + c[:, None],
+)
+add(
+    "nn.instance_norm",
+    f(2, 3, 4),
+    f(3, grad=False),
+    f(3, lo=0.5, grad=False),
+    kw={"use_input_stats": False},
+    tol=4,
+    ref=lambda x, m, v, use_input_stats: (x - m[:, None]) / np.sqrt(v[:, None] + 1e-5),
+)
+add(
     "nn.layer_norm",
     f(2, 4),
     (4,),

@@ -149,9 +149,28 @@ def test_errors() -> None:
         F.mse_loss(x, pycore.zeros(3))
     with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
         F.batch_norm(x[:1], None, None, training=True)
+    with pytest.raises(ValueError, match="eps must be positive during training, but got 0"):
+        F.batch_norm(x, None, None, training=True, eps=0)
+    with pytest.raises(ValueError, match="eps must be non-negative, but got -1"):
+        F.batch_norm(x, x[0], x[0], eps=-1)
+    with pytest.raises(RuntimeError, match=r"Expected target size \[4\], but got \[2\]"):
+        F.multi_margin_loss(x, pycore.tensor([0, 1]))
+    with pytest.raises(TypeError, match="delta must be a float or int"):
+        pycore.nn.HuberLoss(delta="1")
+    with pytest.raises(ValueError, match="more than 1 spatial element"):
+        F.instance_norm(x.reshape(4, 3, 1))
+    with pytest.raises(RuntimeError, match="weight should contain 3 elements not 2"):
+        F.instance_norm(x.reshape(2, 3, 2), weight=pycore.ones(2))
     with pytest.raises(RuntimeError, match="Given normalized_shape"):
         F.layer_norm(x, (4,))
     with pytest.raises(RuntimeError, match="between 0 and 1"):
         F.binary_cross_entropy(x + 2, x)
     with pytest.raises(NotImplementedError, match='"elu_cpu" not implemented'):
         F.elu(pycore.tensor([1]))
+
+
+def test_kl_div_of_no_probabilities():
+    """The logarithm of a negative target is not silently replaced; 0 log 0 is 0."""
+    target = pycore.tensor([-1.0, 0.0, 0.5])
+    loss = F.kl_div(pycore.zeros(3), target, reduction="none")
+    assert loss.isnan().tolist() == [True, False, False] and loss[1].item() == 0.0

@@ -105,11 +105,10 @@ void check_channels(const char* what, const Tensor& t, int64_t channels) {
            " elements not ", t.numel());
 }
 
-}  // namespace
-
-Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
-                  const Tensor& weight, const Tensor& bias, bool training, double momentum,
-                  double eps) {
+// Batch normalisation with any eps.
+Tensor normalize_channels(const Tensor& input, const Tensor& running_mean,
+                          const Tensor& running_var, const Tensor& weight, const Tensor& bias,
+                          bool training, double momentum, double eps) {
   const int64_t channels = input.dim() > 1 ? input.sizes()[1] : 0;
   if (training) {
     PC_CHECK_VALUE(input.dim() < 2 || input.numel() != channels || channels == 0,
@@ -163,6 +162,24 @@ Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor&
            input, weight, bias);
   return out;
 }
+
+// A value per channel once for every sample.
+Tensor for_samples(const Tensor& per_channel, int64_t samples) {
+  const int64_t times[1] = {samples};
+  return per_channel.defined() ? repeat(per_channel, times) : per_channel;
+}
+
+}  // namespace
+
+Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
+                  const Tensor& weight, const Tensor& bias, bool training, double momentum,
+                  double eps) {
+  PC_CHECK_VALUE(!training || eps > 0, "batch_norm eps must be positive during training, but got ",
+                 eps);
+  PC_CHECK_VALUE(!(eps < 0), "batch_norm eps must be non-negative, but got ", eps);
+  return normalize_channels(input, running_mean, running_var, weight, bias, training, momentum,
+                            eps);
+}
 PYCORE_OP(
     "nn.batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, "
     "Tensor? weight=None, Tensor? bias=None, bool training=False, float momentum=0.1, "
@@ -176,6 +193,57 @@ the running ones (Ioffe, Szegedy 2015).
 >>> F.batch_norm(pycore.tensor([[1.], [3.]]), None, None, training=True)
 tensor([[-1.0000],
         [ 1.0000]])
+)");
+
+static Tensor instance_norm(const Tensor& input, const Tensor& running_mean,
+                            const Tensor& running_var, const Tensor& weight, const Tensor& bias,
+                            bool use_input_stats, double momentum, double eps) {
+  if (!use_input_stats)
+    return normalize_channels(input, running_mean, running_var, weight, bias, false, momentum, eps);
+  PC_CHECK(input.dim() >= 2, "instance_norm: expected at least 2 dimensions, got shape ",
+           input.sizes());
+  const int64_t samples = input.sizes()[0], channels = input.sizes()[1];
+  PC_CHECK_VALUE(
+      input.dim() == 2 || samples == 0 || channels == 0 || input.numel() != samples * channels,
+      "Expected more than 1 spatial element when training, got input size torch.Size(",
+      input.sizes(), ")");
+  check_channels("running_mean", running_mean, channels);
+  check_channels("running_var", running_var, channels);
+  check_channels("weight", weight, channels);
+  check_channels("bias", bias, channels);
+  // Every channel of every sample becomes a channel of one big sample.
+  Dims folded = input.sizes();
+  folded[0] = 1;
+  folded[1] = samples * channels;
+  Tensor mean, var;
+  {
+    GradGuard off(false);
+    mean = for_samples(running_mean, samples);
+    var = for_samples(running_var, samples);
+  }
+  const Tensor out =
+      normalize_channels(reshape(input, folded), mean, var, for_samples(weight, samples),
+                         for_samples(bias, samples), true, momentum, eps);
+  if (mean.defined() || var.defined()) {
+    GradGuard off(false);
+    const int64_t pairs[2] = {samples, channels}, first[1] = {0};
+    if (mean.defined()) copy_(running_mean, mean_dims(reshape(mean, pairs), first, false));
+    if (var.defined()) copy_(running_var, mean_dims(reshape(var, pairs), first, false));
+  }
+  return reshape(out, input.sizes());
+}
+PYCORE_OP(
+    "nn.instance_norm(Tensor input, Tensor? running_mean=None, Tensor? running_var=None, "
+    "Tensor? weight=None, Tensor? bias=None, bool use_input_stats=True, float momentum=0.1, "
+    "float eps=1e-05) -> Tensor",
+    instance_norm, kFunction, R"(
+Normalise every channel of every sample of ``(N, C, *)`` by its own mean and variance, then scale
+and shift by ``weight`` and ``bias`` of shape ``(C)`` (Ulyanov, Vedaldi, Lempitsky 2016). Running
+statistics are moved towards the mean over the batch, and used instead of the input's own when
+``use_input_stats`` is False.
+
+>>> pycore.nn.functional.instance_norm(pycore.tensor([[[1., 3.]]]))
+tensor([[[-1.0000,  1.0000]]])
 )");
 
 }  // namespace pycore

@@ -217,6 +217,8 @@ struct XlogyBackward0 : XlogyBackward {
   static constexpr const char* name = "XlogyBackward0";
 };
 
+}  // namespace
+
 Tensor xlogy(const Operand& a, const Operand& b) {
   PC_CHECK_TYPE(a.is_tensor() || b.is_tensor(),
                 "xlogy(): expected at least one tensor, got two numbers");
@@ -247,6 +249,8 @@ tensor([0., 0.])
 )");
 PYCORE_OP("special.xlogy(Tensor|Scalar input, Tensor|Scalar other) -> Tensor", xlogy, kFunction,
           "Alias of :func:`xlogy`.");
+
+namespace {
 
 struct CopysignBackward0 {
   static constexpr const char* name = "CopysignBackward0";

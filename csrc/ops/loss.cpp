@@ -383,9 +383,7 @@ static Tensor kl_div(const Tensor& input, const Tensor& target, std::optional<bo
   if (log_target) {
     loss = mul(exp(target), sub(target, input));
   } else {
-    // 0 log 0 is 0.
-    const Tensor entropy = mul(target, log(where(gt(target, 0.0), target, 1.0)));
-    loss = sub(entropy, mul(target, input));
+    loss = sub(xlogy(target, target), mul(target, input));  // 0 log 0 is 0
   }
   Tensor out = reduce_loss(loss, r);
   if (batch_mean && input.dim() > 0) out = div(out, static_cast<double>(input.sizes()[0]));

@@ -7,6 +7,8 @@
 
 namespace pycore {
 
+Tensor xlogy(const Operand& a, const Operand& b);  // fused_pointwise.cpp
+
 enum class Reduction : uint8_t { none, mean, sum };
 
 // The old flags size_average and reduce win over the name, with a warning, as in PyTorch.

@@ -43,7 +43,7 @@ from ._functional.loss import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from ._functional.norm import instance_norm, local_response_norm, normalize, rms_norm
+from ._functional.norm import local_response_norm, normalize, rms_norm
 from ._functional.pooling import (
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
@@ -120,6 +120,7 @@ tanh = _nn.tanh
 # Dropout, normalisation, embedding, padding
 dropout = _nn.dropout
 batch_norm = _nn.batch_norm
+instance_norm = _nn.instance_norm
 layer_norm = _nn.layer_norm
 group_norm = _nn.group_norm
 embedding = _nn.embedding

@@ -227,7 +227,9 @@ def multi_margin_loss(
     classes = target.reshape(-1)
     if rows.size(0) != classes.size(0):
         raise RuntimeError(
-            f"inconsistent target size, expected {rows.size(0)} but got {list(target.shape)}"
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of "
+            f"input samples (batch size). Expected target size [{rows.size(0)}], but got "
+            f"{list(target.shape)}. Input has shape {list(input.shape)}."
         )
     own = rows.gather(1, classes.unsqueeze(1))
     slack = (margin - own + rows).clamp_min(0)

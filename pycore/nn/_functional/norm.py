@@ -1,6 +1,6 @@
 """Normalisations that Python composes of differentiable operators.
 
-Knows tensors and `batch_norm`; must not know modules.
+Knows tensors; must not know modules.
 """
 
 from __future__ import annotations
@@ -26,49 +26,6 @@ def normalize(
     length = input.norm(p, dim, keepdim=True).clamp_min(eps)
     result = input / length.expand_as(input)
     return result if out is None else out.copy_(result)
-
-
-def instance_norm(
-    input: Tensor,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-05,
-) -> Tensor:
-    """Normalise every channel of every sample of `(N, C, *)` by its own mean and variance.
-
-    With running statistics these are updated by the mean over the batch, and used instead of
-    the input's own when `use_input_stats` is False.
-
-    >>> import pycore
-    >>> pycore.nn.functional.instance_norm(pycore.tensor([[[1.0, 3.0]]]))
-    tensor([[[-1.0000,  1.0000]]])
-    """
-    if use_input_stats and input.dim() > 2 and input[0, 0].numel() == 1:
-        raise ValueError(
-            f"Expected more than 1 spatial element when training, got input size {input.size()}"
-        )
-    if not use_input_stats:
-        return _C._nn.batch_norm(
-            input, running_mean, running_var, weight, bias, False, momentum, eps
-        )
-    batch, channels = input.size(0), input.size(1)
-
-    def spread(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor.repeat(batch)
-
-    # Every (sample, channel) pair becomes a channel of one big sample.
-    mean, var = spread(running_mean), spread(running_var)
-    folded = input.contiguous().view(1, batch * channels, *input.shape[2:])
-    out = _C._nn.batch_norm(folded, mean, var, spread(weight), spread(bias), True, momentum, eps)
-    if running_mean is not None and mean is not None:
-        running_mean.copy_(mean.view(batch, channels).mean(0))
-    if running_var is not None and var is not None:
-        running_var.copy_(var.view(batch, channels).mean(0))
-    return out.view(input.shape)
 
 
 def rms_norm(
