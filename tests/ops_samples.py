@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import ops_samples_nn  # noqa: F401  (fills the same table)
+import ops_samples_attention  # noqa: F401  (fills the same table)
+import ops_samples_nn  # noqa: F401
 import ops_samples_reduce  # noqa: F401
 from op_sample import DType, T, b, f, i, index, values
 

@@ -2,6 +2,7 @@
 // Must not know tensors. Tasks never share an element of C and k is never split between them.
 #include "kernels/gemm.h"
 
+#include "kernels/gemm_block.h"
 #include "kernels/gemm_pack.h"
 #include "kernels/gemm_small.h"
 
@@ -17,9 +18,6 @@ using kernels::Scratch;
 constexpr int64_t kTaskWork = 1 << 20;  // multiply-adds that are worth a task (about 10 us)
 constexpr int64_t kMaxTasks = 16;       // tasks of one phase; a fixed bound, not the thread count
 
-inline int64_t min_of(int64_t x, int64_t y) { return x < y ? x : y; }
-inline int64_t max_of(int64_t x, int64_t y) { return x > y ? x : y; }
-inline int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
 inline int64_t tasks_for(int64_t work) { return min_of(kMaxTasks, max_of(1, work / kTaskWork)); }
 
 // One product with a row-major C.
@@ -35,50 +33,13 @@ struct Problem {
   Epilogue<T> e;
 };
 
-// Rows [i0, i1) x columns [j0, j1) of one k-block. `a` and `b` point at the block's packed panels
-// or, unpacked, at its first element. j0 is a multiple of kNr; i0 of rows_per (kMr when packed).
-template <class T, bool PackedA, bool PackedB>
-void block(int64_t kc, const T* a, int64_t ars, int64_t acs, int64_t rows_per, const T* b,
-           int64_t brs, T* c, int64_t crs, int64_t i0, int64_t i1, int64_t j0, int64_t j1,
-           const Epilogue<T>& e) {
-  constexpr int L = kLanes<T>;
-  const int64_t rest = (i1 - i0) % rows_per;
-  const auto pick = [](int64_t rows, int width) {
-    return width == 1       ? tile_of<T, 1, PackedA, PackedB>(static_cast<int>(rows))
-           : width == kWide ? tile_of<T, kWide, PackedA, PackedB>(static_cast<int>(rows))
-                            : tile_of<T, kNv, PackedA, PackedB>(static_cast<int>(rows));
-  };
-  for (int64_t j = j0; j < j1;) {
-    int width = kNv;
-    if (j1 - j <= L) {
-      width = 1;
-    } else if (!PackedB && rows_per <= kWideRows && j1 - j >= kWide * L) {
-      width = kWide;
-    }
-    const int cols = static_cast<int>(min_of(j1 - j, width * L));
-    const T* bp = PackedB ? b + j * kc : b + j;
-    const TileFn<T> whole = pick(rows_per, width);
-    int64_t i = i0;
-    for (; i + rows_per <= i1; i += rows_per) {
-      whole(kc, PackedA ? a + i * kc : a + i * ars, ars, acs, bp, PackedB ? kNr<T> : brs,
-            c + i * crs + j, crs, cols, e.at(i, j));
-    }
-    if (rest) {
-      pick(rest, width)(kc, PackedA ? a + i * kc : a + i * ars, ars, acs, bp,
-                        PackedB ? kNr<T> : brs, c + i * crs + j, crs, cols, e.at(i, j));
-    }
-    j += cols;
-  }
-}
-
 template <class T, bool PackedA, bool PackedB>
 void blocked(const Context& ctx, const Problem<T>& q) {
   const int64_t k_blocks = q.k * 2 <= 3 * kKc ? 1 : ceil_div(q.k, kKc);
   const int64_t kc_max = ceil_div(q.k, k_blocks);
   const int64_t nc_max = min_of(q.n, kNc<T>);
   const int64_t mc_max = PackedA ? min_of(q.m, 8 * kMc) : q.m;
-  const int64_t row_panels = ceil_div(q.m, kMr);
-  const int64_t rows_per = PackedA ? kMr : ceil_div(q.m, row_panels);
+  const int64_t rows_per = PackedA ? kMr : rows_per_tile(q.m);
   const Scratch<T> a_pack(ctx, PackedA ? ceil_div(mc_max, kMr) * kMr * kc_max : 0);
   const Scratch<T> b_pack(ctx, PackedB ? ceil_div(nc_max, kNr<T>) * kNr<T> * kc_max : 0);
 

@@ -3,6 +3,7 @@
 // CMakeLists.txt.
 #pragma once
 
+#include "kernels/attention.h"
 #include "kernels/binary.h"
 #include "kernels/cast.h"
 #include "kernels/context.h"
@@ -39,6 +40,7 @@
   X(RandomKernels, random)        \
   X(GemmKernels, gemm)            \
   X(ConvKernels, conv)            \
+  X(AttentionKernels, attention)  \
   X(PoolKernels, pool)
 
 namespace pycore::kernels {

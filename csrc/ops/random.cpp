@@ -281,15 +281,7 @@ tensor([1, 1])
 
 Tensor dropout_mask(const Tensor& input, double p) {
   Tensor mask = empty_in_order_of(input, input.dtype());
-  dispatch_floating(mask, "bernoulli_scalar_cpu_", [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    T keep;
-    scalar_bytes(Scalar(input.dtype() == DType::float64
-                            ? 1 / (1 - p)
-                            : static_cast<double>(1.0f / static_cast<float>(1 - p))),
-                 input.dtype(), &keep);
-    fill_bernoulli(default_generator(), in_memory_order(mask).data<T>(), mask.numel(), 1 - p, keep);
-  });
+  fill_dropout(in_memory_order(mask), p);
   return mask;
 }
 Tensor dropout(const Tensor& input, double p, bool training, bool inplace) {
@@ -321,4 +313,17 @@ PYCORE_OP("dropout(Tensor input, float p, bool train) -> Tensor", dropout_train,
           "Dropout as a function of the top namespace; see ``nn.functional.dropout``.");
 
 }  // namespace
+
+void fill_dropout(const Tensor& dense, double p) {
+  dispatch_floating(dense, "bernoulli_scalar_cpu_", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T keep;
+    scalar_bytes(Scalar(dense.dtype() == DType::float64
+                            ? 1 / (1 - p)
+                            : static_cast<double>(1.0f / static_cast<float>(1 - p))),
+                 dense.dtype(), &keep);
+    fill_bernoulli(default_generator(), dense.data<T>(), dense.numel(), 1 - p, keep);
+  });
+}
+
 }  // namespace pycore

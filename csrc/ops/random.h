@@ -78,6 +78,9 @@ Tensor overwrite(const Tensor& input, const Write& write) {
     void operator()(Backward& b) { b.set(0, zeros_like(b.grad())); } \
   }
 
+// Dropout factors in the order of memory: 1 / (1 - p) with probability 1 - p, else 0. p < 1.
+void fill_dropout(const Tensor& dense, double p);
+
 // In-place distributions that other random operators use.
 Tensor uniform_(const Tensor& input, double from, double to, Generator* generator);
 Tensor normal_(const Tensor& input, double mean, double std, Generator* generator);

@@ -6,6 +6,7 @@
 #include "core/cpu.h"
 #include "core/parallel.h"
 #include "core/rng.h"
+#include "ops/attention.h"
 #include "ops/op.h"
 #include "ops/ops.h"
 #include "python/autograd_object.h"
@@ -40,6 +41,8 @@ void init_runtime(py::module_& m) {
       "_isa", [] { return std::string(kernels_now().isa); },
       "The instruction set level of the kernels in use.");
   m.def("_supported_isas", &supported_isas, "The levels this machine can run, best first.");
+  m.def("_attention_backends", &attention_backends);
+  m.def("_set_attention_backends", &set_attention_backends, py::arg("bits"));
   m.def("get_default_dtype",
         [] { return py::reinterpret_borrow<py::object>(python::dtype_object(default_dtype())); });
   m.def("set_default_dtype", [](py::object d) {

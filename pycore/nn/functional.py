@@ -125,6 +125,7 @@ layer_norm = _nn.layer_norm
 group_norm = _nn.group_norm
 embedding = _nn.embedding
 one_hot = _nn.one_hot
+scaled_dot_product_attention = _nn.scaled_dot_product_attention
 pad = _nn.pad
 # Losses
 mse_loss = _nn.mse_loss
@@ -235,6 +236,7 @@ __all__ = [
     "rms_norm",
     "rrelu",
     "rrelu_",
+    "scaled_dot_product_attention",
     "selu",
     "selu_",
     "sigmoid",
