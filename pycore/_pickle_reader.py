@@ -139,10 +139,13 @@ def _known_name(module: str, name: str) -> Any:
         return _HARMLESS[module, name]
     if (module, name) == ("_codecs", "encode"):
         return _Call(_encode)
-    if name == "Parameter" and module in ("torch.nn", "torch.nn.parameter"):
-        from .nn.parameter import Parameter
+    if module in ("torch.nn", "torch.nn.parameter"):
+        from .nn import parameter
 
-        return _TensorType(Parameter)
+        if name == "Parameter":
+            return _TensorType(parameter.Parameter)
+        if name in ("UninitializedParameter", "UninitializedBuffer"):
+            return _Call(getattr(parameter, name))
     if module in ("torch", "torch.storage"):
         return _torch_name(name)
     if module in ("torch._utils", "torch._tensor"):

@@ -95,9 +95,10 @@ class StoragePickler(_Pickler):  # type: ignore[misc]
     def __init__(self, file: Any, protocol: int) -> None:
         from . import Size, Tensor, device, dtype
         from .nn.modules.module import Module
-        from .nn.parameter import Parameter
+        from .nn.parameter import Parameter, is_lazy
 
         super().__init__(file, protocol)
+        self._is_lazy = is_lazy
         self.storages: dict[str, _Storage] = {}
         self._by_address: dict[int, _Storage] = {}
         self._names: dict[tuple[str, str], _Name] = {}
@@ -119,7 +120,7 @@ class StoragePickler(_Pickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, self._tensor_type):
-            return self._reduce_tensor(obj)
+            return obj.__reduce_ex__(2) if self._is_lazy(obj) else self._reduce_tensor(obj)
         if isinstance(obj, self._dtype_type):
             return _dtype_name(obj)  # a string: save_global(obj, name)
         arguments = self._small_types.get(type(obj))

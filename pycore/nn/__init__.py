@@ -6,4 +6,9 @@ Knows the extension; must not know optimizers or data loading.
 from . import attention as attention, functional as functional, init as init, utils as utils
 from .modules import *
 from .modules import Module as Module
-from .parameter import Buffer as Buffer, Parameter as Parameter
+from .parameter import (
+    Buffer as Buffer,
+    Parameter as Parameter,
+    UninitializedBuffer as UninitializedBuffer,
+    UninitializedParameter as UninitializedParameter,
+)

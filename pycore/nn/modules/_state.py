@@ -11,7 +11,7 @@ from collections import OrderedDict, namedtuple
 from ... import _C
 from ...autograd.grad_mode import no_grad
 from ...utils.hooks import RemovableHandle
-from ..parameter import Parameter
+from ..parameter import Parameter, is_lazy
 from ._hooks import _NO_HOOKS
 
 TYPE_CHECKING = False
@@ -273,9 +273,10 @@ class StateMixin:
                 f'While copying the parameter named "{key}", expected torch.Tensor or '
                 f"Tensor-like object from checkpoint but received {type(value)}"
             )
-        if target.dim() == 0 and value.dim() == 1:
+        lazy = is_lazy(target)  # then whatever is loaded has no shape either, or gave its own
+        if not lazy and not is_lazy(value) and target.dim() == 0 and value.dim() == 1:
             value = value[0]  # very old checkpoints keep scalars in one-element tensors
-        if value.shape != target.shape:
+        if not lazy and value.shape != target.shape:
             return (
                 f"size mismatch for {key}: copying a param with shape {value.shape} from "
                 f"checkpoint, the shape in current model is {target.shape}."
