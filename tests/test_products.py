@@ -6,6 +6,7 @@ import math
 
 import pytest
 from products import CONVOLUTIONS, MIN_POOLS, POOLS, PRODUCTS, Sample
+from spatial import SPATIAL
 
 import pycore
 import pycore.nn.functional as F
@@ -18,7 +19,7 @@ def first(result):
     return result[0] if isinstance(result, (tuple, list)) else result
 
 
-@pytest.mark.parametrize("sample", PRODUCTS + CONVOLUTIONS + POOLS + MIN_POOLS, ids=str)
+@pytest.mark.parametrize("sample", PRODUCTS + CONVOLUTIONS + POOLS + MIN_POOLS + SPATIAL, ids=str)
 def test_derivatives(sample: Sample) -> None:
     rng = np.random.default_rng(3)
     inputs = []

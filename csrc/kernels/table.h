@@ -17,6 +17,7 @@
 #include "kernels/pool.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "kernels/resample.h"
 #include "kernels/scan.h"
 #include "kernels/select.h"
 #include "kernels/softmax.h"
@@ -41,7 +42,8 @@
   X(GemmKernels, gemm)            \
   X(ConvKernels, conv)            \
   X(AttentionKernels, attention)  \
-  X(PoolKernels, pool)
+  X(PoolKernels, pool)            \
+  X(ResampleKernels, resample)
 
 namespace pycore::kernels {
 

@@ -62,6 +62,7 @@ from ._functional.pooling import (
     max_unpool2d,
     max_unpool3d,
 )
+from ._functional.resample import interpolate, upsample, upsample_bilinear, upsample_nearest
 from ._functional.vision import (
     bilinear,
     channel_shuffle,
@@ -190,6 +191,7 @@ __all__ = [
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -255,4 +257,7 @@ __all__ = [
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
     "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]

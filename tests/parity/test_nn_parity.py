@@ -143,6 +143,16 @@ LAYERS = [
     (lambda nn: nn.Embedding(10, 3), [ints(10, 2, 4)]),
     (lambda nn: nn.Embedding(10, 3, padding_idx=-2, scale_grad_by_freq=True), [ints(10, 2, 4)]),
     (lambda nn: nn.Embedding(10, 3, max_norm=1.0, norm_type=1.0), [ints(10, 2, 4)]),
+    (lambda nn: nn.Upsample(scale_factor=2), [rand(2, 3, 4)]),
+    (lambda nn: nn.Upsample((5, 7), mode="bilinear", align_corners=True), [rand(2, 3, 4, 4)]),
+    (
+        lambda nn: nn.Upsample(
+            scale_factor=(1.7, 2.3), mode="bicubic", recompute_scale_factor=True
+        ),
+        [rand(2, 3, 4, 4)],
+    ),
+    (lambda nn: nn.UpsamplingNearest2d(scale_factor=2), [rand(2, 3, 4, 4)]),
+    (lambda nn: nn.UpsamplingBilinear2d((3, 9)), [rand(2, 3, 4, 4)]),
     (lambda nn: nn.PixelShuffle(2), [rand(2, 8, 3, 3)]),
     (lambda nn: nn.PixelUnshuffle(2), [rand(2, 3, 4, 4)]),
     (lambda nn: nn.ChannelShuffle(2), [rand(2, 6, 4, 4)]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from products import CONVOLUTIONS, MIN_POOLS, POOLS, PRODUCTS, Sample
+from spatial import SPATIAL
 
 import pycore
 import pycore.nn.functional as F
@@ -41,7 +42,7 @@ def negated(sample: Sample) -> Sample:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
-@pytest.mark.parametrize("sample", PRODUCTS + CONVOLUTIONS + POOLS + MIN_POOLS, ids=str)
+@pytest.mark.parametrize("sample", PRODUCTS + CONVOLUTIONS + POOLS + MIN_POOLS + SPATIAL, ids=str)
 def test_values_and_gradients(sample: Sample, dtype: str) -> None:
     data = arrays(sample)
     mine = [pycore.tensor(a.tolist(), dtype=getattr(pycore, dtype)).reshape(a.shape) for a in data]

@@ -16,3 +16,4 @@ from .padding import *
 from .pixelshuffle import *
 from .pooling import *
 from .sparse import *
+from .upsampling import *
