@@ -14,6 +14,8 @@ namespace pycore {
 GradientOps gradient_ops{};
 std::string (*capture_forward_trace)() = nullptr;
 void (*warn_anomaly)(const std::string&, const std::string&) = nullptr;
+std::shared_ptr<void> (*pack_saved)(const Tensor&) = nullptr;
+Tensor (*unpack_saved)(const std::shared_ptr<void>&) = nullptr;
 void (*check_interrupt)() = nullptr;
 
 namespace {

@@ -41,6 +41,9 @@ void set_anomaly(bool enabled, bool check_nan);
 extern std::string (*capture_forward_trace)();
 extern void (*warn_anomaly)(const std::string& node_name, const std::string& trace);
 // Between nodes of a long backward: lets the Python layer raise KeyboardInterrupt.
+// Hooks on saved tensors; run while GradMode::packs_saved.
+extern std::shared_ptr<void> (*pack_saved)(const Tensor&);
+extern Tensor (*unpack_saved)(const std::shared_ptr<void>&);
 extern void (*check_interrupt)();
 
 }  // namespace pycore

@@ -5,7 +5,7 @@ namespace pycore {
 
 struct GradMode {
   bool grad = true;
-  bool inference = false;
+  bool packs_saved = false;  // hooks stand between a saved tensor and the node (saved_hooks.h)
 };
 #if defined(__GLIBC__)
 extern __attribute__((tls_model("initial-exec"))) thread_local GradMode t_grad_mode;

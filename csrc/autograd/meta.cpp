@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "autograd/engine.h"
+#include "core/inference.h"
 
 namespace pycore {
 
@@ -15,12 +16,15 @@ namespace {
 
 std::atomic<uint64_t> g_next_hook{1};
 
+void forget_retained(const AutogradMeta& m, const TensorImpl* t) {
+  if (!m.grad_fn || !m.grad_fn->output_hooks) return;
+  for (auto& o : *m.grad_fn->output_hooks)
+    if (o.retain_grad_of == t) o.retain_grad_of = nullptr;
+}
+
 void destroy_meta(TensorImpl* t) noexcept {
   AutogradMeta* m = t->autograd;
-  if (m->retains_grad && m->grad_fn && m->grad_fn->output_hooks) {
-    for (auto& o : *m->grad_fn->output_hooks)
-      if (o.retain_grad_of == t) o.retain_grad_of = nullptr;
-  }
+  if (m->retains_grad) forget_retained(*m, t);
   m->~AutogradMeta();
   deallocate(m, sizeof(AutogradMeta));
 }
@@ -98,7 +102,7 @@ void set_requires_grad(const Tensor& t, bool value) {
   if (!value && !t->autograd) return;
   PC_CHECK(!value || t.is_floating(),
            "only Tensors of floating point and complex dtype can require gradients");
-  PC_CHECK(!value || !t->inference || t_grad_mode.inference,
+  PC_CHECK(!value || !t->inference || t_inference_mode,
            "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
   autograd_meta(t).requires_grad = value;
 }
@@ -126,7 +130,7 @@ void set_history(const Tensor& t, const Ref<Node>& node, uint32_t nr) {
 }
 
 void check_inplace(const Tensor& t) {
-  PC_CHECK(!t->inference || t_grad_mode.inference,
+  PC_CHECK(!t->inference || t_inference_mode,
            "Inplace update to inference tensor outside InferenceMode is not allowed. You can make "
            "a clone to get a "
            "normal tensor before doing inplace update.");
@@ -149,18 +153,19 @@ void check_inplace(const Tensor& t) {
            "a leaf Variable that requires grad is being used in an in-place operation.");
 }
 
+// A retained gradient is that of the tensor's newest value.
+static void replace_history(const Tensor& t, const Ref<Node>& node, uint32_t nr) {
+  AutogradMeta& m = autograd_meta(t);
+  const bool retains = std::exchange(m.retains_grad, false);
+  if (retains) forget_retained(m, t.impl());
+  set_history(t, node, nr);
+  if (retains) retain_grad(t);
+}
+
 void rebase_history(const Tensor& t, const Ref<Node>& node, uint32_t nr) {
-  if (!t->base) {
-    set_history(t, node, nr);
-    if (t->autograd->retains_grad) {
-      t->autograd->retains_grad = false;
-      retain_grad(t);
-    }
-    return;
-  }
+  if (!t->base) return replace_history(t, node, nr);
   Tensor base(t->base);
-  Ref<Node> slices = history_rules.copy_slices(base, t, node, nr);
-  set_history(base, slices, 0);
+  replace_history(base, history_rules.copy_slices(base, t, node, nr), 0);
   // The view's own history now starts at the new base; it is made when asked for.
   t->view_version = t.version() - 1;
 }
@@ -169,6 +174,7 @@ void mark_view(const Tensor& view, const Tensor& base) {
   view->base = base->base ? base->base : Ref<TensorImpl>::share(base.impl());
   view->view_version = view.version();
   view->own_version = base->own_version;
+  view->inference = base->inference;
 }
 
 uint64_t add_hook(const Tensor& t, std::function<Tensor(const Tensor&)> call) {

@@ -21,6 +21,7 @@ struct AutogradMeta {
   Node* accumulator = nullptr;  // weak: AccumulateGrad clears it when it dies
   std::shared_ptr<GradHooks> hooks;
   std::shared_ptr<GradHooks> post_accumulate_hooks;
+  std::shared_ptr<void> packed;  // what a hook made of a saved tensor that this one stands for
 };
 
 // The meta of t, made if missing.

@@ -3,6 +3,7 @@
 
 #include "autograd/engine.h"
 #include "autograd/meta.h"
+#include "core/inference.h"
 
 namespace pycore {
 
@@ -56,6 +57,32 @@ void Node::set_num_edges(uint32_t n) {
   if (n > kInlineEdges) edges = new Edge[n];
 }
 
+void Saved::keep_specially() {
+  PC_CHECK(!tensor_->inference || t_inference_mode,
+           "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+           "inference mode in computation tracked by autograd. To work around this, you can make a "
+           "clone to get a normal tensor and use it in autograd, or use `no_grad()` instead of "
+           "`inference_mode()`.");
+  if (!t_grad_mode.packs_saved) return;
+  Tensor plain = alias(tensor_);
+  Tensor stand_in = make_alias(make_storage(0), tensor_.dtype(), {}, {}, 0);
+  stand_in->sizes = tensor_.sizes();
+  stand_in->strides = tensor_->strides;
+  stand_in->numel = tensor_.numel();
+  AutogradMeta& m = autograd_meta(stand_in);
+  if (!is_output_ && tensor_.requires_grad()) {
+    Edge edge = gradient_edge(tensor_);
+    m.grad_fn = edge.node;
+    m.output_nr = edge.nr;
+  }
+  {
+    GradGuard off(false);
+    m.packed = pack_saved(plain);
+  }
+  tensor_ = std::move(stand_in);
+  is_packed_ = true;
+}
+
 Saved Saved::output(const Tensor& t, uint32_t nr) {
   Saved s;
   s.tensor_ = alias(t);
@@ -63,7 +90,19 @@ Saved Saved::output(const Tensor& t, uint32_t nr) {
   s.version_ = t.version();
   s.is_output_ = true;
   s.nr_ = nr;
+  if (t->inference || t_grad_mode.packs_saved) [[unlikely]]
+    s.keep_specially();
   return s;
+}
+
+Tensor Saved::unpacked(Node* node) const {
+  const AutogradMeta& m = *tensor_->autograd;
+  Tensor t = alias(unpack_saved(m.packed));
+  if (is_output_)
+    set_history(t, Ref<Node>::share(node), nr_);
+  else if (m.grad_fn)
+    set_history(t, m.grad_fn, m.output_nr);
+  return t;
 }
 
 Tensor Saved::get(Node* node) const {
@@ -76,6 +115,8 @@ Tensor Saved::get(Node* node) const {
            "there if you need to go "
            "through the graph again.");
   if (!tensor_.defined()) return {};
+  if (is_packed_) [[unlikely]]
+    return unpacked(node);
   if (!tensor_->own_version) {
     uint32_t now = tensor_.version();
     if (now != version_) [[unlikely]] {

@@ -30,6 +30,7 @@ using GradHooks = std::vector<GradHook>;
 // Python traceback of the forward call (anomaly mode), callbacks, metadata: rare, so out of line.
 struct NodeExtras {
   std::string forward_trace;
+  std::shared_ptr<void> metadata;  // a Python dictionary
   // Registered on the node: before its rule (may replace the incoming gradients), and after it (may
   // replace the results).
   using PreHook = std::function<void(std::span<Tensor> grad_outputs)>;
@@ -97,7 +98,10 @@ struct Node {
 class Saved {
  public:
   Saved() = default;
-  Saved(const Tensor& t) : tensor_(t), version_(t.defined() ? t.version() : 0) {}
+  Saved(const Tensor& t) : tensor_(t), version_(t.defined() ? t.version() : 0) {
+    if (t.defined() && (t->inference || t_grad_mode.packs_saved)) [[unlikely]]
+      keep_specially();
+  }
   static Saved output(const Tensor& t, uint32_t nr = 0);
 
   bool defined() const { return tensor_.defined(); }
@@ -109,9 +113,15 @@ class Saved {
   const Tensor& peek() const { return tensor_; }
 
  private:
+  // Refuses inference tensors, which may be written over without anybody noticing; replaces the
+  // tensor by what the hooks make of it.
+  void keep_specially();
+  Tensor unpacked(Node* node) const;
+
   Tensor tensor_;
   uint32_t version_ = 0;
   bool is_output_ = false;
+  bool is_packed_ = false;  // tensor_ has no memory, only shape, dtype, and a packed value (meta.h)
   uint32_t nr_ = 0;
 };
 

@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <new>
 
+#include "core/inference.h"
+
 namespace pycore {
 
+thread_local bool t_inference_mode = false;
 void (*destroy_autograd_meta)(TensorImpl*) noexcept = nullptr;
 void (*release_pyobj)(TensorImpl*) noexcept = nullptr;
 
@@ -23,7 +26,9 @@ void release(TensorImpl* t) noexcept {
 }
 
 static Tensor new_tensor() {
-  return Tensor(Ref<TensorImpl>::adopt(new (allocate(sizeof(TensorImpl))) TensorImpl));
+  Tensor t(Ref<TensorImpl>::adopt(new (allocate(sizeof(TensorImpl))) TensorImpl));
+  t->inference = t_inference_mode;
+  return t;
 }
 
 int64_t numel_of(IntSpan sizes) {
@@ -100,6 +105,7 @@ Tensor make_alias(const Ref<Storage>& storage, DType dtype, IntSpan sizes, IntSp
 Tensor alias(const Tensor& x) {
   Tensor t = new_tensor();
   TensorImpl *p = t.impl(), *o = x.impl();
+  p->inference = o->inference;
   p->storage = o->storage;
   p->dtype = o->dtype;
   p->sizes = o->sizes;

@@ -214,7 +214,6 @@ tensor([0., 0.])
 Tensor detach(const Tensor& input) {
   Tensor out = alias(input);
   out->own_version = input->own_version;
-  out->inference = input->inference;
   return out;
 }
 PYCORE_OP("detach(Tensor input) -> Tensor", detach, kMethod | kFunction, R"(

@@ -38,7 +38,6 @@ using Dtype = std::optional<DType>;
 using Ignored = std::optional<int64_t>;
 
 Tensor finish(Tensor t, bool requires_grad) {
-  t->inference = t_grad_mode.inference;
   PC_CHECK(!requires_grad || t.is_floating(),
            "Only Tensors of floating point and complex dtype can require gradients; got ",
            t.dtype());

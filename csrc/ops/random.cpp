@@ -22,7 +22,6 @@ using Dtype = std::optional<DType>;
 using Ignored = std::optional<int64_t>;
 
 Tensor finish(Tensor t, bool requires_grad) {
-  t->inference = t_grad_mode.inference;
   if (requires_grad) set_requires_grad(t, true);
   return t;
 }

@@ -11,7 +11,6 @@ constexpr uint32_t kView = kFunction | kMethod;
 
 Tensor make_view(const Tensor& base, IntSpan sizes, IntSpan strides, int64_t offset) {
   Tensor out = make_alias(base->storage, base.dtype(), sizes, strides, offset);
-  out->inference = base->inference;
   mark_view(out, base);
   return out;
 }

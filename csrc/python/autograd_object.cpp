@@ -10,34 +10,16 @@
 
 #include "autograd/engine.h"
 #include "autograd/meta.h"
+#include "core/inference.h"
 #include "core/warn.h"
 #include "ops/ops.h"
+#include "python/node_object.h"
 #include "python/parser.h"
+#include "python/saved_hooks.h"
+#include "python/shared_object.h"
 
 namespace pycore::python {
 namespace {
-
-struct NodeHandle {
-  Ref<Node> node;
-};
-
-// A Python object that C++ may copy and drop without holding the interpreter lock.
-class SharedObject {
- public:
-  SharedObject() = default;
-  explicit SharedObject(py::object o)
-      : p_(o.release().ptr(), [](PyObject* x) {
-          if (!x || !Py_IsInitialized()) return;
-          PyGILState_STATE gil = PyGILState_Ensure();
-          Py_DECREF(x);
-          PyGILState_Release(gil);
-        }) {}
-  py::handle get() const { return p_.get(); }
-  explicit operator bool() const { return static_cast<bool>(p_); }
-
- private:
-  std::shared_ptr<PyObject> p_;
-};
 
 py::object object_of(const Tensor& t) { return py::reinterpret_steal<py::object>(wrap(t)); }
 py::object node_object(const Ref<Node>& n) {
@@ -287,101 +269,20 @@ void interrupt() {
   if (PyErr_CheckSignals() < 0) throw py::error_already_set();
 }
 
-py::object handles(std::span<const Tensor> list) {
-  py::tuple t(list.size());
-  for (size_t i = 0; i < list.size(); ++i) t[i] = object_of(list[i]);
-  return t;
-}
-void replace(std::span<Tensor> list, py::object result) {
-  if (result.is_none()) return;
-  auto t = is_tensor(result.ptr()) ? py::make_tuple(result) : py::tuple(result);
-  PC_CHECK(t.size() == list.size(), "hook has returned an incorrect number of values (got ",
-           t.size(), ", but expected ", list.size(), ")");
-  for (size_t i = 0; i < list.size(); ++i) {
-    py::object o = t[i];
-    list[i] = o.is_none() ? Tensor() : unwrap(o.ptr());
-  }
-}
-std::atomic<uint64_t> g_next_node_hook{1};
-
 }  // namespace
-
-PyObject* wrap_node(const Ref<Node>& node) {
-  if (!node) Py_RETURN_NONE;
-  return py::cast(NodeHandle{node}).release().ptr();
-}
 
 void init_autograd(py::module_& m) {
   g_warning_handler = show_warning;
   capture_forward_trace = forward_trace;
   warn_anomaly = warn_about;
   check_interrupt = interrupt;
+  init_saved_hooks(m);
 
   PyObject* method = PyDescr_NewMethod(tensor_type, &g_backward);
   PyDict_SetItemString(tensor_type->tp_dict, "backward", method);
   Py_DECREF(method);
 
-  py::class_<NodeHandle>(m, "_Node")
-      .def("name", [](const NodeHandle& n) { return std::string(n.node->name); })
-      .def("__repr__",
-           [](const NodeHandle& n) {
-             return py::str("<{} object at 0x{:x}>")
-                 .format(n.node->name, reinterpret_cast<uintptr_t>(n.node.get()));
-           })
-      .def("__eq__",
-           [](const NodeHandle& a, py::object b) {
-             return py::isinstance<NodeHandle>(b) && b.cast<NodeHandle&>().node == a.node;
-           })
-      .def("__hash__",
-           [](const NodeHandle& a) { return reinterpret_cast<uintptr_t>(a.node.get()) >> 4; })
-      .def_property_readonly("next_functions",
-                             [](const NodeHandle& n) {
-                               py::tuple t(n.node->num_edges);
-                               for (uint32_t i = 0; i < n.node->num_edges; ++i)
-                                 t[i] = py::make_tuple(node_object(n.node->edges[i].node),
-                                                       n.node->edges[i].nr);
-                               return t;
-                             })
-      .def_property_readonly("variable",
-                             [](const NodeHandle& n) {
-                               Tensor t = accumulated_tensor(n.node.get());
-                               if (!t.defined())
-                                 throw py::attribute_error(str(
-                                     "'", n.node->name, "' object has no attribute 'variable'"));
-                               return t;
-                             })
-      .def_property_readonly("_released", [](const NodeHandle& n) { return n.node->released; })
-      .def_property_readonly("_sequence_nr", [](const NodeHandle& n) { return n.node->seq; })
-      .def("register_hook",
-           [](NodeHandle& n, py::object f) {
-             SharedObject shared(std::move(f));
-             uint64_t id = g_next_node_hook++;
-             n.node->extra().post_hooks.emplace_back(
-                 id, [shared](std::span<Tensor> in, std::span<const Tensor> out) {
-                   py::gil_scoped_acquire gil;
-                   replace(in, shared.get()(handles(in), handles(out)));
-                 });
-             return id;
-           })
-      .def("register_prehook",
-           [](NodeHandle& n, py::object f) {
-             SharedObject shared(std::move(f));
-             uint64_t id = g_next_node_hook++;
-             n.node->extra().pre_hooks.emplace_back(id, [shared](std::span<Tensor> out) {
-               py::gil_scoped_acquire gil;
-               replace(out, shared.get()(handles(out)));
-             });
-             return id;
-           })
-      .def("_remove_hook", [](NodeHandle& n, uint64_t id) {
-        auto drop = [&](auto& list) {
-          std::erase_if(list, [&](auto& h) { return h.first == id; });
-        };
-        if (n.node->extras) {
-          drop(n.node->extras->pre_hooks);
-          drop(n.node->extras->post_hooks);
-        }
-      });
+  init_nodes(m);
 
   py::class_<SavedHandle>(m, "_SavedTensor")
       .def(py::init([](py::object tensor, bool is_output) {
@@ -395,10 +296,8 @@ void init_autograd(py::module_& m) {
            }),
            py::arg("tensor"), py::arg("is_output"))
       .def("unpack", [](const SavedHandle& h, py::object node) -> py::object {
-        static Node* const none = nullptr;
-        Node* n = node.is_none() ? none : node.cast<NodeHandle&>().node.get();
-        if (!n) return object_of(h.saved.peek());
-        Tensor t = h.saved.get(n);
+        if (node.is_none()) return object_of(h.saved.peek());
+        Tensor t = h.saved.get(node_of(node.ptr()));
         if (h.object) return py::reinterpret_borrow<py::object>(h.object.get());
         return object_of(t);
       });
@@ -436,11 +335,11 @@ void init_autograd(py::module_& m) {
        },
        METH_O, nullptr},
       {"is_inference_mode_enabled",
-       [](PyObject*, PyObject*) { return PyBool_FromLong(t_grad_mode.inference); }, METH_NOARGS,
+       [](PyObject*, PyObject*) { return PyBool_FromLong(t_inference_mode); }, METH_NOARGS,
        "Whether inference mode is on on this thread."},
       {"_set_inference_mode",
        [](PyObject*, PyObject* v) -> PyObject* {
-         t_grad_mode.inference = PyObject_IsTrue(v);
+         t_inference_mode = PyObject_IsTrue(v);
          Py_RETURN_NONE;
        },
        METH_O, nullptr},

@@ -302,7 +302,6 @@ void init_data(py::module_& m) {
         if (!device.is_none())
           PC_CHECK_TYPE(check_device(device.ptr()), "tensor(): argument 'device' must be a device");
         Tensor out = tensor_from_data(data.ptr(), t);
-        out->inference = t_grad_mode.inference;
         if (requires_grad) set_requires_grad(out, true);
         return out;
       },

@@ -5,6 +5,7 @@
 #include "ops/ops.h"
 #include "python/autograd_object.h"
 #include "python/dtype_object.h"
+#include "python/node_object.h"
 #include "python/parser.h"
 
 namespace pycore::python {
@@ -20,9 +21,26 @@ PyObject* get_shape(PyObject* self, void*) {
   return make_size(unwrap(self).sizes());
   PC_PYTHON_CATCH(nullptr)
 }
+PyObject* get_version(PyObject* self, void*) {
+  PC_PYTHON_TRY
+  const Tensor& t = unwrap(self);
+  PC_CHECK(!t->inference, "Inference tensors do not track version counter.");
+  return PyLong_FromLong(t.version());
+  PC_PYTHON_CATCH(nullptr)
+}
+
 PyObject* get_grad(PyObject* self, void*) {
   PC_PYTHON_TRY
-  return wrap(grad(unwrap(self)));
+  const Tensor& t = unwrap(self);
+  if (!grad(t).defined() && t->autograd && t->autograd->grad_fn && !t->autograd->retains_grad &&
+      PyErr_WarnEx(PyExc_UserWarning,
+                   "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. "
+                   "Its .grad attribute won't be populated during autograd.backward(). Call "
+                   ".retain_grad() on it before backward() if its gradient is wanted; if this is "
+                   "not the tensor you meant, look at the leaf it was computed from.",
+                   1) < 0)
+    return nullptr;
+  return wrap(grad(t));
   PC_PYTHON_CATCH(nullptr)
 }
 int set_grad_attr(PyObject* self, PyObject* value, void*) {
@@ -127,8 +145,7 @@ PyGetSetDef tensor_getset[] = {
      nullptr},
     {"output_nr", PC_GETTER(PyLong_FromLong(t->autograd ? t->autograd->output_nr : 0)), nullptr,
      nullptr, nullptr},
-    {"_version", PC_GETTER(PyLong_FromLong(t.version())), nullptr,
-     "How often the memory has been written in place.", nullptr},
+    {"_version", get_version, nullptr, "How often the memory has been written in place.", nullptr},
     {"_base", get_base, nullptr, "The tensor this one is a view of, or None.", nullptr},
     {"T", get_transposed, nullptr, "The dimensions in reverse order.", nullptr},
     {"mT", get_matrix_transposed, nullptr, "The last two dimensions swapped.", nullptr},

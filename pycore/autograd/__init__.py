@@ -47,6 +47,21 @@ def _gradients(tensors: tuple[Any, ...], given: Any) -> tuple[Any, ...]:
     return grads
 
 
+def _one_by_one(run: Any, batches: tuple[Any, ...], retain: bool) -> tuple[Any, ...]:
+    """Gradients for batches of gradients: dimension 0 counts the batch, in and out."""
+    sizes = {len(g) for g in batches if g is not None}
+    if len(sizes) != 1:
+        raise ValueError(
+            f"grad: is_grads_batched=True needs gradients of one size in dimension 0, got {sizes}"
+        )
+    (count,) = sizes
+    runs = [
+        run(tuple(None if g is None else g[i] for g in batches), retain or i + 1 < count)
+        for i in range(count)
+    ]
+    return tuple(None if g[0] is None else _C.stack(g) for g in zip(*runs, strict=True))
+
+
 def backward(
     tensors: Any,
     grad_tensors: Any = None,
@@ -93,30 +108,29 @@ def grad(
     """The gradients of the sum of `outputs` with respect to `inputs`, without touching `.grad`.
 
     Returns one tensor per input; None for unused ones if `allow_unused`, zeros if
-    `materialize_grads`.
+    `materialize_grads`. With `is_grads_batched`, `grad_outputs` and the results have one more
+    dimension in front, and one run is made for each of its elements.
 
     >>> import pycore
     >>> x = pycore.tensor(3., requires_grad=True)
     >>> pycore.autograd.grad(x ** 2, x)
     (tensor(6.),)
     """
-    if is_grads_batched:
-        raise NotImplementedError("grad: is_grads_batched=True is not available")
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True"
         )
     roots, wanted = _as_tuple(outputs), _as_tuple(inputs)
     retain = create_graph if retain_graph is None else retain_graph
-    found = _C._run_backward(
-        roots,
-        _gradients(roots, grad_outputs),
-        retain,
-        create_graph,
-        wanted,
-        False,
-        bool(allow_unused) or materialize_grads,
-    )
+    unused = bool(allow_unused) or materialize_grads
+
+    def run(gradients: tuple[Any, ...], keep: bool) -> Any:
+        return _C._run_backward(roots, gradients, keep, create_graph, wanted, False, unused)
+
+    if is_grads_batched:
+        found = _one_by_one(run, _as_tuple(grad_outputs), retain)
+    else:
+        found = run(_gradients(roots, grad_outputs), retain)
     if materialize_grads:
         found = tuple(
             _C.zeros_like(x) if g is None else g for g, x in zip(found, wanted, strict=True)

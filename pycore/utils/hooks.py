@@ -88,3 +88,15 @@ class TensorHandle:
 
     def __exit__(self, *exc: object) -> None:
         self.remove()
+
+
+class NodeHandle(TensorHandle):
+    """The same for hooks on a node of the graph."""
+
+    def __init__(self, node: Any, hook_id: int) -> None:
+        self.node = node
+        self.id = hook_id
+
+    def remove(self) -> None:
+        """Unhook; harmless when it was done before."""
+        self.node._remove_hook(self.id)
