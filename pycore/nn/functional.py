@@ -22,6 +22,11 @@ from ._functional.activation import (
     softmin,
     threshold_,
 )
+from ._functional.attention import (
+    _canonical_mask as _canonical_mask,
+    _none_or_dtype as _none_or_dtype,
+    multi_head_attention_forward,
+)
 from ._functional.distance import cosine_similarity, pairwise_distance, pdist
 from ._functional.dropout import (
     alpha_dropout,
@@ -219,6 +224,7 @@ __all__ = [
     "min_pool3d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",

@@ -154,7 +154,10 @@ def test_errors(case) -> None:
         call(torch)
     with pytest.raises(type(theirs.value)) as ours:
         call(pycore)
-    assert str(ours.value).startswith(str(theirs.value).split("\n")[0])
+    words = str(theirs.value).split("\n")[0]
+    if isinstance(theirs.value, TypeError):  # ours names what was expected, too
+        words = words.split("' ")[0]
+    assert str(ours.value).startswith(words)
 
 
 def test_backends() -> None:

@@ -1,6 +1,7 @@
 """All layers, gathered from their families."""
 
 from .activation import *
+from .attention import *
 from .batchnorm import *
 from .container import *
 from .conv import *
@@ -16,4 +17,5 @@ from .padding import *
 from .pixelshuffle import *
 from .pooling import *
 from .sparse import *
+from .transformer import *
 from .upsampling import *

@@ -11,6 +11,7 @@ import warnings
 from ... import _C
 from .. import functional as F
 from ..parameter import Parameter
+from .attention import MultiheadAttention as MultiheadAttention  # where PyTorch keeps it
 from .module import Module
 
 TYPE_CHECKING = False

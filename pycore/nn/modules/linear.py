@@ -87,6 +87,10 @@ class Linear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """The output projection of multi-head attention; a `Linear` under the name that prints show."""
+
+
 class Bilinear(Module):
     """`y = x1 @ weight @ x2 + bias`, one matrix per output feature.
 
