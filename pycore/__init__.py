@@ -69,6 +69,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     # What __getattr__ finds below, for type checkers.
     from . import (
+        func as func,
         functional as functional,
         nn as nn,
         optim as optim,
@@ -83,7 +84,7 @@ _composite.attach(_C.Tensor)
 
 _LAZY_MODULES = frozenset(
     {
-        "amp", "backends", "cpu", "cuda", "distributions", "fft", "functional", "jit", "linalg",
+        "amp", "backends", "cpu", "cuda", "distributions", "fft", "func", "functional", "jit", "linalg",
         "nn", "onnx", "optim", "overrides", "serialization", "special", "testing", "types", "utils",
         "version",
     }

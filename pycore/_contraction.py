@@ -69,7 +69,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
 
     >>> import pycore
     >>> pycore.tensordot(pycore.ones(2, 3, 4), pycore.ones(3, 4, 5), dims=2).shape
-    torch.Size([2, 5])
+    pycore.Size([2, 5])
     """
     if isinstance(dims, Tensor):
         dims = dims.tolist()

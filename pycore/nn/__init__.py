@@ -3,7 +3,7 @@
 Knows the extension; must not know optimizers or data loading.
 """
 
-from . import attention as attention, functional as functional, init as init, utils as utils
+from . import functional as functional, init as init, utils as utils
 from .modules import *
 from .modules import Module as Module
 from .parameter import (
@@ -12,3 +12,7 @@ from .parameter import (
     UninitializedBuffer as UninitializedBuffer,
     UninitializedParameter as UninitializedParameter,
 )
+
+# isort: split
+# After the layers, whose family of attention layers would stand in its place.
+from . import attention as attention
