@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from op_sample import T, f
+from op_sample import T, f, values
 
 add = T.add
 
@@ -97,3 +97,91 @@ for name, mode in SMOOTH.items():
         for aligned in (False, True):
             add("nn." + name, f(*shape), wanted, aligned, ref=resampled(mode), tol=2)
 add("nn.upsample_bilinear2d", f(1, 2, 3, 40), None, False, [2.0, 3.0], ref=resampled("linear"))
+
+
+# --- sampling -------------------------------------------------------------------------------------
+
+
+def folded(x: float, n: int, padding: int, aligned: bool) -> float:
+    if padding == 0:
+        return x
+    if padding == 2:
+        low, span = (0.0, n - 1.0) if aligned else (-0.5, float(n))
+        if span == 0:
+            return 0.0
+        x = abs(x - low) % (2 * span)
+        x = (2 * span - x if x > span else x) + low
+    return min(max(x, 0.0), n - 1.0)
+
+
+def axis_taps(x: float, n: int, mode: int, padding: int, aligned: bool):
+    """(element, weight) pairs of one dimension."""
+    x = (x + 1) / 2 * (n - 1) if aligned else ((x + 1) * n - 1) / 2
+    if mode == 2:
+        taps = [(i, cubic(x - i, -0.75)) for i in range(math.floor(x) - 1, math.floor(x) + 3)]
+        taps = [(math.trunc(folded(i, n, padding, aligned)), w) for i, w in taps]
+    else:
+        x = folded(x, n, padding, aligned)
+        low = math.floor(x)
+        taps = [(round(x), 1.0)] if mode == 1 else [(low, low + 1 - x), (low + 1, x - low)]
+    return [(i, w) for i, w in taps if 0 <= i < n]
+
+
+def grid_sampled(x, grid, mode, padding, aligned):
+    batch, *places, dims = grid.shape
+    out = np.zeros((batch, x.shape[1], *places))
+    for n, *at in np.ndindex(batch, *places):
+        taps = [((), 1.0)]
+        for d in range(dims):
+            size = x.shape[x.ndim - 1 - d]
+            here = axis_taps(grid[(n, *at, d)], size, mode, padding, aligned)
+            taps = [((i, *index), w * v) for index, w in taps for i, v in here]
+        for index, w in taps:
+            out[(n, slice(None), *at)] += w * x[(n, slice(None), *index)]
+    return out
+
+
+def places(*shape: int):
+    """Places in the input and around it, none at a kink."""
+    numbers = np.random.default_rng(7).integers(-1700, 1700, shape)
+    return values(((numbers + 0.375) / 1024).tolist())
+
+
+for padding in (0, 1, 2):
+    for aligned in (False, True):
+        for mode in (0, 1, 2):
+            add(
+                "grid_sampler",
+                f(2, 2, 4, 5),
+                places(2, 3, 3, 2),
+                mode,
+                padding,
+                aligned,
+                ref=grid_sampled,
+                tol=20,
+            )
+    for mode in (0, 1):
+        add(
+            "grid_sampler",
+            f(1, 2, 3, 4, 2),
+            places(1, 2, 2, 2, 3),
+            mode,
+            padding,
+            padding == 1,
+            ref=grid_sampled,
+            tol=20,
+        )
+
+
+def affine_places(theta, size, aligned):
+    axes = []
+    for n in size[2:]:
+        axes.append(np.linspace(-1, 1, n) * (1 if aligned else (n - 1) / n) if n > 1 else [0.0])
+    mesh = np.stack(np.meshgrid(*axes, indexing="ij")[::-1], -1)
+    ones = np.ones((*mesh.shape[:-1], 1))
+    return np.einsum("...j,nij->n...i", np.concatenate([mesh, ones], -1), theta)
+
+
+for aligned in (False, True):
+    add("affine_grid_generator", f(2, 2, 3), [2, 1, 3, 4], aligned, ref=affine_places)
+    add("affine_grid_generator", f(2, 3, 4), [2, 1, 2, 1, 3], aligned, ref=affine_places)

@@ -58,4 +58,30 @@ INTERPOLATIONS = [
     _interpolate((0, 3, 7, 6), mode="bilinear", size=(3, 3)),
 ]  # fmt: skip
 
-SPATIAL = INTERPOLATIONS
+
+def _sample(x: tuple[int, ...], grid: tuple[int, ...], **kw: Any) -> Sample:
+    def call(t: Any, F: Any, a: Any, g: Any) -> Any:
+        # Places spread over the input and beyond it, whatever numbers come.
+        return F.grid_sample(a, (g * 1.7).sin() * 1.3, **kw)
+
+    node = f"GridSampler{len(x) - 2}DBackward0"
+    return Sample(f"grid_sample {x} {kw}", call, (x, grid), node)
+
+
+SAMPLINGS = [
+    *[
+        _sample((2, 3, 5, 4), (2, 4, 3, 2), mode=mode, padding_mode=padding, align_corners=aligned)
+        for mode in ("bilinear", "bicubic")
+        for padding in ("zeros", "border", "reflection")
+        for aligned in (False, True)
+    ],
+    _sample((1, 3, 5, 4), (1, 1, 37, 2), mode="nearest", align_corners=False),
+    _sample((2, 2, 3, 4, 5), (2, 2, 3, 2, 3), align_corners=True),
+    _sample((1, 2, 3, 4, 5), (1, 2, 3, 2, 3), padding_mode="reflection", align_corners=False),
+    Sample("affine_grid", lambda t, F, a: F.affine_grid(a, (2, 1, 3, 4), align_corners=False),
+           ((2, 2, 3),), "AffineGridGeneratorBackward0"),
+    Sample("affine_grid 3d", lambda t, F, a: F.affine_grid(a, (2, 1, 2, 3, 1), align_corners=False),
+           ((2, 3, 4),), "AffineGridGeneratorBackward0"),
+]  # fmt: skip
+
+SPATIAL = INTERPOLATIONS + SAMPLINGS

@@ -110,3 +110,62 @@ def test_upsample_layers():
     )
     with pytest.warns(UserWarning, match="deprecated"):
         F.upsample(pycore.ones(1, 1, 2), 4)
+
+
+# ---- sampling ----------------------------------------------------------------------------------
+
+
+def test_sampling_of_places_that_are_no_numbers():
+    x = pycore.ones(1, 1, 2, 2)
+    grid = pycore.tensor([[[[math.nan, 0.0], [math.inf, 0.0], [1e30, 0.0]]]])
+    zeros = F.grid_sample(x, grid, align_corners=False).flatten().tolist()
+    assert math.isnan(zeros[0]) and math.isnan(zeros[1]) and zeros[2] == 0
+    for padding in ("border", "reflection"):
+        sampled = F.grid_sample(x, grid, padding_mode=padding, align_corners=False)
+        assert sampled.flatten().tolist() == [1, 1, 1]
+    nearest = F.grid_sample(x, grid, mode="nearest", align_corners=False)
+    assert nearest.flatten().tolist() == [0, 0, 0]
+
+
+def test_sampling_outside_does_not_see_infinities():
+    x = pycore.full((1, 1, 3, 3), math.inf)
+    grid = pycore.full((1, 1, 1, 2), 5.0)
+    assert F.grid_sample(x, grid, align_corners=False).item() == 0
+
+
+def test_sampling_threads_do_not_change_bits():
+    x, grid = pycore.randn(2, 5, 40, 50), pycore.rand(2, 60, 70, 2) * 2.4 - 1.2
+    results = []
+    threads = pycore.get_num_threads()
+    try:
+        for count in (1, 2):
+            pycore.set_num_threads(count)
+            a, g = x.clone().requires_grad_(), grid.clone().requires_grad_()
+            y = F.grid_sample(a, g, mode="bicubic", align_corners=False)
+            y.sum().backward()
+            results.append([t.detach().numpy().tobytes() for t in (y, a.grad, g.grad)])
+    finally:
+        pycore.set_num_threads(threads)
+    assert results[0] == results[1]
+
+
+def test_sampling_warns_and_refuses():
+    x, grid = pycore.ones(1, 2, 3, 3), pycore.zeros(1, 2, 2, 2)
+    with pytest.warns(UserWarning, match="align_corners=False since 1.3.0"):
+        F.grid_sample(x, grid)
+    with pytest.warns(UserWarning, match="align_corners=False since 1.3.0"):
+        F.affine_grid(pycore.ones(1, 2, 3), (1, 1, 2, 2))
+    with pytest.raises(ValueError, match="expected mode to be"):
+        F.grid_sample(x, grid, "cubic", align_corners=True)
+    with pytest.raises(ValueError, match="expected padding_mode"):
+        F.grid_sample(x, grid, padding_mode="wrap", align_corners=True)
+    with pytest.raises(RuntimeError, match="same batch size"):
+        F.grid_sample(x, grid.repeat(2, 1, 1, 1), align_corners=True)
+    with pytest.raises(RuntimeError, match="expected scalar type Float but found Double"):
+        F.grid_sample(x, grid.double(), align_corners=True)
+    with pytest.raises(RuntimeError, match="bicubic interpolation only supports 4D"):
+        F.grid_sample(x[:, :, None], pycore.zeros(1, 1, 1, 1, 3), "bicubic", align_corners=True)
+    with pytest.raises(ValueError, match="affine matrices of shape Nx2x3"):
+        F.affine_grid(pycore.ones(1, 3, 4), (1, 1, 2, 2), False)
+    with pytest.raises(NotImplementedError, match="only supports 4D and 5D"):
+        F.affine_grid(pycore.ones(1, 2, 3), (1, 2, 2), False)

@@ -11,6 +11,7 @@
 #include "kernels/dtype.h"
 #include "kernels/gemm.h"
 #include "kernels/gradient.h"
+#include "kernels/grid_sample.h"
 #include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
@@ -43,7 +44,8 @@
   X(ConvKernels, conv)            \
   X(AttentionKernels, attention)  \
   X(PoolKernels, pool)            \
-  X(ResampleKernels, resample)
+  X(ResampleKernels, resample)    \
+  X(GridSampleKernels, grid_sample)
 
 namespace pycore::kernels {
 
