@@ -9,7 +9,8 @@
 
 #include "kernels/gemm_block.h"
 #include "kernels/gemm_pack.h"
-#include "simd/math.h"
+#include "kernels/gemm_small.h"
+#include "kernels/rows.h"
 
 namespace pycore {
 namespace {
@@ -32,8 +33,9 @@ template <class T>
 inline constexpr int kPanel = gemm::kNr<T>;  // queries of a panel
 constexpr int64_t kKeys = 128;               // keys of a block: its scores stay in the L1 cache
 constexpr int64_t kBackwardKeys = 64;        // the derivative has two such tiles
-constexpr int64_t kTaskWork = 1 << 19;       // multiply-adds that are worth a task
-constexpr int64_t kMinTasks = 16;            // what the derivative splits keys up for
+constexpr int64_t kFewQueries = 7;      // that go without a panel, most of which would be empty
+constexpr int64_t kTaskWork = 1 << 19;  // multiply-adds that are worth a task
+constexpr int64_t kMinTasks = 16;       // what the derivative splits keys up for
 
 template <class T>
 T* matrix(const MatrixBatch& m, int64_t b) {
@@ -248,10 +250,120 @@ void forward_panel(const AttentionArgs& a, int64_t b, int64_t query, const Forwa
   }
 }
 
+// A few queries (a decoder's next token): scores lie row by row, as dot products of contiguous
+// rows.
+template <class T>
+struct FewScratch {
+  T* q;     // [queries, depth], scaled
+  T* tile;  // [queries, kKeys]
+  T* sums;  // [queries, value_depth]
+
+  static int64_t size(const AttentionArgs& a) {
+    return kFewQueries * (a.depth + kKeys + a.value_depth);
+  }
+  FewScratch(const AttentionArgs& a, T* p)
+      : q(p), tile(q + kFewQueries * a.depth), sums(tile + kFewQueries * kKeys) {}
+};
+
+template <class T>
+void add_mask_row(const T* m, int64_t step, T* t, int64_t n) {
+  if (step == 1) {
+    kernels::over_row<T>(n, [&](int64_t j, int lanes) {
+      kernels::store_n<T>(
+          t + j, kernels::load_n<T>(t + j, lanes) + kernels::load_n<T>(m + j, lanes), lanes);
+    });
+  } else {
+    for (int64_t j = 0; j < n; ++j) t[j] += m[j * step];
+  }
+}
+
+// exp(t - base), times the dropout factors if there are any; returns the sum before them.
+template <class T>
+T exponentials_of_row(T* t, int64_t n, const T* keep, T base) {
+  Vec<T> sum{};
+  kernels::over_row<T>(n, [&](int64_t j, int lanes) {
+    Vec<T> e = exp<T>(kernels::load_filled<T>(t + j, lanes, -kInf<T>) - base);
+    sum += e;
+    if (keep) e *= kernels::load_n<T>(keep + j, lanes);
+    kernels::store_n<T>(t + j, e, lanes);
+  });
+  return sum_lanes<T>(sum);
+}
+
+template <class T>
+void forward_few(const AttentionArgs& a, int64_t b, const FewScratch<T>& s) {
+  const int64_t count = a.queries, width = a.value_depth;
+  const int64_t last = visible(a, 0, static_cast<int>(count));
+  const T* q = matrix<const T>(a.q, b);
+  const T* k = matrix<const T>(a.k, b);
+  const T* v = matrix<const T>(a.v, b);
+  T top[kFewQueries], sum[kFewQueries];
+  for (int64_t i = 0; i < count; ++i) {
+    scale_row<T>(q + i * a.q.row, static_cast<T>(a.scale), a.depth, s.q + i * a.depth);
+    top[i] = -kInf<T>;
+    sum[i] = 0;
+  }
+  for (int64_t key = 0; key < last; key += kKeys) {
+    const int64_t n = min_of(kKeys, last - key);
+    gemm::dot_columns<T>(count, a.depth, s.q, a.depth, k + key * a.k.row, a.k.row, s.tile, kKeys, 0,
+                         n, Epilogue<T>{});
+    for (int64_t i = 0; i < count; ++i) {
+      T* t = s.tile + i * kKeys;
+      if (a.mask.data) {
+        const T* m = matrix<const T>(a.mask, b) + i * a.mask.row + key * a.mask_col;
+        add_mask_row<T>(m, a.mask_col, t, n);
+      }
+      if (a.causal) {
+        for (int64_t j = max_of(0, i + 1 - key); j < n; ++j) t[j] = -kInf<T>;
+      }
+      const T high = kernels::row_max<T>(t, n), now = high > top[i] ? high : top[i];
+      const T base = now == -kInf<T> ? T(0) : now;
+      const T factor = exp<T>(splat<T>(top[i] - base))[0];
+      const T* keep =
+          a.keep ? static_cast<const T*>(a.keep) + (b * count + i) * a.keys + key : nullptr;
+      sum[i] = sum[i] * factor + exponentials_of_row<T>(t, n, keep, base);
+      top[i] = now;
+      if (key > 0) scale_row<T>(s.sums + i * width, factor, width, s.sums + i * width);
+    }
+    if (count == 1) {
+      Epilogue<T> e;
+      e.accumulate = key > 0;
+      gemm::row_columns<T>(n, s.tile, 1, v + key * a.v.row, a.v.row, s.sums, 0, width, e);
+    } else {
+      multiply<T>(n, s.tile, kKeys, 1, v + key * a.v.row, a.v.row, s.sums, width, count, width,
+                  key > 0);
+    }
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    T* out = matrix<T>(a.out, b) + i * a.out.row;
+    const bool unseen = sum[i] == T(0);
+    if (last > 0) {
+      scale_row<T>(s.sums + i * width, unseen ? T(0) : T(1) / sum[i], width, out);
+    } else {
+      memset(out, 0, sizeof(T) * static_cast<size_t>(width));
+    }
+    if (a.lse) {
+      static_cast<T*>(a.lse)[b * count + i] =
+          unseen ? kInf<T> : top[i] + log<T>(splat<T>(sum[i]))[0];
+    }
+  }
+}
+
 template <class T>
 void forward(const Context& ctx, const AttentionArgs& a) {
+  if (a.queries <= kFewQueries) {
+    const int64_t work = max_of(1, a.queries * a.keys * (a.depth + a.value_depth));
+    const int64_t per_task = max_of(1, kTaskWork / 4 / work);
+    run_tasks(ctx, ceil_div(a.batch, per_task), [&](int64_t t) {
+      const Scratch<T> memory(ctx, FewScratch<T>::size(a));
+      const FewScratch<T> s(a, memory.get());
+      for (int64_t b = t * per_task; b < min_of(a.batch, (t + 1) * per_task); ++b) {
+        forward_few<T>(a, b, s);
+      }
+    });
+    return;
+  }
   const int64_t panels = ceil_div(a.queries, kPanel<T>), units = a.batch * panels;
-  if (units == 0) return;
   const int64_t work = kPanel<T> * max_of(1, a.keys) * (a.depth + a.value_depth + 16);
   const int64_t per_task = max_of(1, kTaskWork / work);
   run_tasks(ctx, ceil_div(units, per_task), [&](int64_t t) {
