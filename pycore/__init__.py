@@ -6,12 +6,6 @@ many programs do not need (optim, utils.data, serialization ...) are imported wh
 
 from __future__ import annotations
 
-import os
-
-# How long OpenMP threads spin between parallel regions before they sleep; read when the library is loaded. Its default
-# burns milliseconds of the other core whenever something else runs on the machine.
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-
 try:
     import pycore._C as _C
 except ModuleNotFoundError as missing:

@@ -1,4 +1,5 @@
-// Threads: the one face of OpenMP in this project. Must not know tensors.
+// Threads: their number, and loops over them. The one face of whatever runs them. Must not know
+// tensors.
 #pragma once
 
 #include <stdint.h>
