@@ -474,3 +474,36 @@ def test_parameters_as_a_vector():
     assert vector.shape == (3,)
     nn.utils.vector_to_parameters(pycore.tensor([1.0, 2.0, 3.0]), net.parameters())
     assert net.weight.tolist() == [[1.0, 2.0]] and net.bias.tolist() == [3.0]
+
+
+def test_groups_may_hold_options_of_other_optimizers():
+    for name in ("Rprop", "Adam", "SGD", "Adamax"):
+        values = []
+        for extra in ({}, {"momentum_of_another": 3}):
+            p = pycore.nn.Parameter(pycore.ones(3))
+            optimizer = getattr(pycore.optim, name)([{"params": [p], **extra}], lr=0.1)
+            p.grad = pycore.tensor([1.0, -2.0, 0.5])
+            optimizer.step()
+            values.append(p.detach().clone())
+        assert values[0].equal(values[1])
+    p = pycore.nn.Parameter(pycore.ones(1))
+    optimizer = pycore.optim.Rprop([{"params": [p], "weight_decay": 100.0}], lr=0.1)
+    p.grad = pycore.tensor([-1.0])
+    optimizer.step()
+    assert p.item() > 1  # Rprop has no weight decay
+
+
+def test_muon_steps_are_orthogonal():
+    p = pycore.nn.Parameter(pycore.zeros(6, 4))
+    optimizer = pycore.optim.Muon([p], lr=1.0, weight_decay=0.0, ns_steps=10)
+    p.grad = pycore.randn(6, 4)
+    optimizer.step()
+    spread = (p.detach().T @ p.detach()).diagonal()
+    assert bool((spread > 0.3).all()) and bool((spread < 2.5).all())
+
+
+def test_addmm_of_reduced_floats_is_rounded_once():
+    for dtype in (pycore.bfloat16, pycore.float16):
+        a, b, c = (pycore.randn(5, 5).to(dtype) for _ in range(3))
+        exact = (3.4 * c.double() + 2.1 * (a.double() @ b.double())).to(dtype)
+        assert pycore.addmm(c, a, b, beta=3.4, alpha=2.1).equal(exact)

@@ -387,7 +387,12 @@ Tensor add_product(const Tensor& input, const Tensor& a, const Tensor& b, IntSpa
   const bool vector = input.dim() == 1 && input.numel() == n && input.is_contiguous();
   if (beta.equals(1) && alpha.equals(1) && vector) return multiply_data(a, b, batch, shape, input);
   if (beta.equals(0)) return scaled(multiply_data(a, b, batch, shape), alpha);
-  if (alpha.equals(1) && !is_reduced_float(dtype)) {  // start from the scaled input and add to it
+  if (is_reduced_float(dtype)) {  // in float32, so that the sum is rounded once
+    const Tensor x = to_dtype(detach(a), DType::float32), y = to_dtype(detach(b), DType::float32);
+    const Tensor start = to_dtype(detach(input), DType::float32);
+    return to_dtype(add_product(start, x, y, shape, beta, alpha), dtype);
+  }
+  if (alpha.equals(1)) {  // start from the scaled input and add to it
     Tensor out = empty(shape, dtype);
     copy_data(out, scaled(detach(input), beta));
     multiply_into(out, a, b, nullptr, true);

@@ -18,7 +18,12 @@ Tensor = _C.Tensor
 
 
 class ComposedOptimizer(Optimizer):
-    """Calls `_create` once and `_update` at every step for each parameter with a gradient."""
+    """Calls `_create` once and `_update` at every step for each parameter with a gradient.
+
+    An option `weight_decay` is applied before `_update`, unless the class `_decays_itself`.
+    """
+
+    _decays_itself = False
 
     def _create(self, parameter: Tensor, entry: Any, group: dict[str, Any]) -> None:
         """Fill the empty state of a parameter."""
@@ -42,9 +47,11 @@ class ComposedOptimizer(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update all parameters that have a gradient; returns the closure's loss."""
         loss = None if closure is None else self._closure_loss(closure)
+        has_decay = "weight_decay" in self.defaults and not self._decays_itself
         with no_grad():
             for group in self.param_groups:
-                decay = group.get("weight_decay", 0)
+                # Groups may hold options that this optimizer does not have.
+                decay = group["weight_decay"] if has_decay else 0
                 decoupled = group.get("decoupled_weight_decay", False)
                 for parameter in group["params"]:
                     grad = parameter.grad

@@ -77,5 +77,7 @@ class ASGD(ComposedOptimizer):
             average.copy_(parameter)
         else:
             average.add_(parameter.sub(average).mul_(mu))
-        entry["eta"].fill_(lr / (1 + lambd * lr * count) ** group["alpha"])
-        entry["mu"].fill_(1 / max(1, count - group["t0"]))
+        # Rounded to float32 also where a loaded state made these float64, as PyTorch does.
+        rate = lr / (1 + lambd * lr * count) ** group["alpha"]
+        entry["eta"].copy_(_C.tensor(rate, dtype=_C.float32))
+        entry["mu"].copy_(_C.tensor(1 / max(1, count - group["t0"]), dtype=_C.float32))

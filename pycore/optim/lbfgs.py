@@ -20,6 +20,10 @@ __all__ = ["LBFGS"]
 Tensor = _C.Tensor
 
 
+# What the next step goes on from, in the order of state dicts.
+_MEMORY = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")
+
+
 class LBFGS(Optimizer):
     """Minimise with a limited memory of curvature (Nocedal, Wright 2006, chapter 7).
 
@@ -94,27 +98,31 @@ class LBFGS(Optimizer):
             parameter.copy_(value)
 
     @staticmethod
-    def _direction(state: dict[str, Any], flat_grad: Tensor, history_size: int) -> Tensor:
-        """The quasi-Newton direction by the two-loop recursion, after taking in the last step."""
-        directions, steps, inverses = state["old_dirs"], state["old_stps"], state["ro"]
-        y = flat_grad.sub(state["prev_flat_grad"])
-        s = state["d"].mul(state["t"])
+    def _direction(
+        memory: dict[str, Any], weights: list[Any], flat_grad: Tensor, history_size: int
+    ) -> Tensor:
+        """The quasi-Newton direction by the two-loop recursion, after taking in the last step.
+
+        `weights` is room for one number per remembered step.
+        """
+        directions, steps, inverses = memory["old_dirs"], memory["old_stps"], memory["ro"]
+        y = flat_grad.sub(memory["prev_flat_grad"])
+        s = memory["d"].mul(memory["t"])
         curvature = y.dot(s)
         if curvature > 1e-10:
             if len(directions) == history_size:
-                for memory in (directions, steps, inverses):
-                    memory.pop(0)
+                for remembered in (directions, steps, inverses):
+                    remembered.pop(0)
             directions.append(y)
             steps.append(s)
             inverses.append(1.0 / curvature)
-            state["H_diag"] = curvature / y.dot(y)
+            memory["H_diag"] = curvature / y.dot(y)
         count = len(directions)
-        weights: list[Any] = [None] * count
         q = flat_grad.neg()
         for i in range(count - 1, -1, -1):
             weights[i] = steps[i].dot(q) * inverses[i]
             q = q - directions[i] * weights[i]
-        r = q * state["H_diag"]
+        r = q * memory["H_diag"]
         for i in range(count):
             correction = directions[i].dot(r) * inverses[i]
             r = r + steps[i] * (weights[i] - correction)
@@ -123,7 +131,9 @@ class LBFGS(Optimizer):
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Minimise for up to `max_iter` iterations; returns the loss before them."""
         group = self.param_groups[0]
-        lr, max_iter, max_eval = float(group["lr"]), group["max_iter"], group["max_eval"]
+        lr, max_iter, max_eval = group["lr"], group["max_iter"], group["max_eval"]
+        if isinstance(lr, Tensor):
+            lr = lr.detach().squeeze().clone()
         tolerance = group["tolerance_change"]
         search = group["line_search_fn"]
         if search not in (None, "strong_wolfe"):
@@ -145,21 +155,25 @@ class LBFGS(Optimizer):
             converged = bool(flat_grad.abs().max() <= group["tolerance_grad"])
             if converged:
                 return original
+            memory = {key: state.get(key) for key in _MEMORY}
             iteration = 0
             while iteration < max_iter:
                 iteration += 1
                 state["n_iter"] += 1
+                chosen: Any = lr  # a tensor in the first iteration, or if the rate is one
                 if state["n_iter"] == 1:
                     direction = flat_grad.neg()
-                    state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
-                    length = min(1.0, 1.0 / float(flat_grad.abs().sum())) * lr
+                    memory.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
+                    chosen = min(1.0, 1.0 / flat_grad.abs().sum()) * lr
                 else:
-                    direction = self._direction(state, flat_grad, group["history_size"])
-                    length = lr
+                    size = group["history_size"]
+                    weights = state.setdefault("al", [None] * size)
+                    direction = self._direction(memory, weights, flat_grad, size)
+                length = float(chosen)
                 previous_loss = loss
-                state["prev_flat_grad"] = flat_grad.clone()
+                memory["prev_flat_grad"] = flat_grad.clone()
                 slope = flat_grad.dot(direction)
-                state["d"], state["t"], state["prev_loss"] = direction, length, previous_loss
+                memory.update(d=direction, t=chosen, prev_loss=previous_loss)
                 if slope > -tolerance:
                     break
                 used = 0
@@ -184,10 +198,17 @@ class LBFGS(Optimizer):
                         return value, grad
 
                     loss, flat_grad, length, used = strong_wolfe(
-                        probe, length, direction, loss, flat_grad, slope
+                        probe,
+                        length,
+                        direction,
+                        loss,
+                        flat_grad,
+                        slope,
+                        max_steps=max_eval - evaluations,
                     )
                     self._move(length, direction)
-                    state["t"] = length
+                    if length != float(chosen):
+                        memory["t"] = length
                     converged = bool(flat_grad.abs().max() <= group["tolerance_grad"])
                 evaluations += used
                 state["func_evals"] += used
@@ -199,4 +220,5 @@ class LBFGS(Optimizer):
                     or abs(loss - previous_loss) < tolerance
                 ):
                     break
+            state.update(memory)
         return original

@@ -151,7 +151,6 @@ class Optimizer:
         self._plans.clear()
         if not isinstance(self.state, StateTable):
             self.state = StateTable(self.state)
-        self.defaults.setdefault("differentiable", False)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

@@ -70,24 +70,26 @@ def module(value: torch.nn.Module) -> pycore.nn.Module:
     return ours.train(value.training)
 
 
-def convert(value: Any) -> Any:
-    """Everything inside `value` that is torch's, as pycore's."""
-    if isinstance(value, torch.Tensor):
-        return tensor(value)
+def convert(value: Any, known: dict[int, Any] | None = None) -> Any:
+    """Everything inside `value` that is torch's, as pycore's; one object stays one object."""
+    known = {} if known is None else known
+    if isinstance(value, (torch.Tensor, torch.nn.Module)):
+        if id(value) not in known:
+            make = tensor if isinstance(value, torch.Tensor) else module
+            known[id(value)] = make(value)
+        return known[id(value)]
     if isinstance(value, torch.dtype):
         return getattr(pycore, str(value).removeprefix("torch."))
     if isinstance(value, torch.device):
         return pycore.device(str(value))
-    if isinstance(value, torch.nn.Module):
-        return module(value)
     if isinstance(value, torch.nn.utils.rnn.PackedSequence):
-        return pycore.nn.utils.rnn.PackedSequence(*(convert(part) for part in value))
+        return pycore.nn.utils.rnn.PackedSequence(*(convert(part, known) for part in value))
     if isinstance(value, dict):
-        return {key: convert(entry) for key, entry in value.items()}
+        return {key: convert(entry, known) for key, entry in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return tuple(convert(entry) for entry in value)
+        return tuple(convert(entry, known) for entry in value)
     if isinstance(value, (list, tuple)):
-        return type(value)(convert(entry) for entry in value)
+        return type(value)(convert(entry, known) for entry in value)
     name = getattr(value, "__name__", "")
     if isinstance(value, type) and issubclass(value, torch.nn.Module):
         return getattr(pycore.nn, name)
