@@ -835,3 +835,30 @@ def test_deepcopy_keeps_leaves_only(torch):
     assert c is not x
     with pytest.raises(RuntimeError, match="explicitly by the user"):
         copy.deepcopy(x * 2)
+
+
+# --- second derivatives ------------------------------------------------------------------------
+
+
+def test_second_derivative_of_parts_of_parts(torch):
+    """The gradient that reaches a part of a tensor may itself be a part of something larger."""
+    x = leaf(torch, 0.1, 0.7, -0.4, 0.9).reshape(2, 2)
+
+    def loss(x):
+        first, second = (x * 2)[0], (x * 2)[1]
+        return (first.narrow(0, 1, 1) * second.narrow(0, 0, 1)).exp().sum() + second.cos().sum()
+
+    (grad,) = torch.autograd.grad(loss(x), x, create_graph=True)
+    rows = [torch.autograd.grad(g, x, retain_graph=True)[0] for g in grad.flatten()]
+    step = 1e-6
+    for i in range(4):
+        for j in range(4):
+            shift = torch.zeros(4, dtype=torch.float64)
+            shift[j] = step
+            shift = shift.reshape(2, 2)
+            up, down = (
+                torch.autograd.grad(loss(y), y)[0].flatten()[i]
+                for y in ((x + shift).detach().requires_grad_(),
+                          (x - shift).detach().requires_grad_())
+            )  # fmt: skip
+            assert abs((up - down).item() / (2 * step) - rows[i].flatten()[j].item()) < 1e-7

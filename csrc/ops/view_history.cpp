@@ -46,7 +46,8 @@ struct EmbedBackward0 {
   Dims sizes, strides;
   int64_t offset;
   void operator()(Backward& b) {
-    b.set(0, as_strided(contiguous(b.grad()), sizes, strides, offset));
+    const Tensor g = contiguous(b.grad());  // may lie inside of a larger storage
+    b.set(0, as_strided(g, sizes, strides, g.offset() + offset));
   }
 };
 
