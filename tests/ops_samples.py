@@ -14,6 +14,7 @@ import math
 import numpy as np
 import ops_samples_attention  # noqa: F401  (fills the same table)
 import ops_samples_nn  # noqa: F401
+import ops_samples_recurrent  # noqa: F401
 import ops_samples_reduce  # noqa: F401
 import ops_samples_spatial  # noqa: F401
 from op_sample import DType, T, b, f, i, index, values

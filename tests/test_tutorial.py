@@ -165,10 +165,6 @@ def blocks(request) -> list[Block]:
     return read_blocks(request.param)
 
 
-def without_taggers(blocks: list[Block]) -> list[Block]:
-    return [block for block in blocks if "LSTM" not in block.code]
-
-
 def test_editions_are_read(blocks):
     assert len(blocks) >= 7
     assert sum(block.printed is not None for block in blocks) >= 5
@@ -178,7 +174,6 @@ def test_editions_are_read(blocks):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_block_runs_and_prints_the_same(blocks, pycore_as_torch, seed):
     pycore.manual_seed(seed)
-    blocks = without_taggers(blocks)
     _, printed = run(blocks)
     for block, got in zip(blocks, printed, strict=True):
         if block.printed is None:
@@ -190,7 +185,7 @@ def test_every_block_runs_and_prints_the_same(blocks, pycore_as_torch, seed):
 def test_deterministic_relations_hold(blocks, pycore_as_torch):
     """What printed numbers say of each other holds for ours: maxima, scales, a mean of zero."""
     pycore.manual_seed(0)
-    namespace, _ = run(without_taggers(blocks))
+    namespace, _ = run(blocks)
     tensor = namespace["my_tensor"]
     kept = namespace["dropout"](tensor)
     scale = 1 / (1 - 0.4)
@@ -203,7 +198,7 @@ def test_deterministic_relations_hold(blocks, pycore_as_torch):
 
 
 def test_lenet_runs_as_written(blocks, pycore_as_torch):
-    silent = [b for b in without_taggers(blocks) if b.printed is None or "TinyModel" in b.code]
+    silent = [b for b in blocks if b.printed is None or "TinyModel" in b.code]
     namespace, _ = run(silent)
     net = namespace["LeNet"]()
     images = pycore.rand(3, 1, 32, 32)
@@ -211,6 +206,25 @@ def test_lenet_runs_as_written(blocks, pycore_as_torch):
     assert scores.shape == (3, 10)
     scores.sum().backward()
     assert all(p.grad is not None and p.grad.shape == p.shape for p in net.parameters())
+
+
+def test_tagger_learns_as_written(blocks, pycore_as_torch):
+    silent = [b for b in blocks if b.printed is None or "TinyModel" in b.code]
+    namespace, _ = run(silent)
+    tagger = namespace["LSTMTagger"](6, 6, 9, 3)
+    assert repr(tagger) == (
+        "LSTMTagger(\n  (word_embeddings): Embedding(9, 6)\n  (lstm): LSTM(6, 6)\n"
+        "  (hidden2tag): Linear(in_features=6, out_features=3, bias=True)\n)"
+    )
+    sentence, tags = pycore.tensor([0, 1, 2, 3, 4]), pycore.tensor([0, 1, 2, 0, 1])
+    optimizer = pycore.optim.SGD(tagger.parameters(), lr=0.5)
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss = pycore.nn.functional.nll_loss(tagger(sentence), tags)
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.05
+    assert (tagger(sentence).argmax(dim=1) == tags).all()
 
 
 def test_tiny_model_gives_probabilities(blocks, pycore_as_torch):

@@ -17,6 +17,7 @@
 #include "kernels/optim.h"
 #include "kernels/pool.h"
 #include "kernels/random.h"
+#include "kernels/recurrent.h"
 #include "kernels/reduce.h"
 #include "kernels/resample.h"
 #include "kernels/scan.h"
@@ -27,25 +28,26 @@
 // X(StructName, member): kernels/<member>.h declares `struct StructName` (function pointers only)
 // and kernels/<member>.cpp defines the object `<member>_kernels` of it in namespace
 // pycore::kernels::PYCORE_ISA.
-#define PYCORE_KERNEL_FAMILIES(X) \
-  X(UnaryKernels, unary)          \
-  X(BinaryKernels, binary)        \
-  X(GradientKernels, gradient)    \
-  X(SelectKernels, select)        \
-  X(ReduceKernels, reduce)        \
-  X(ScanKernels, scan)            \
-  X(CastKernels, cast)            \
-  X(SoftmaxKernels, softmax)      \
-  X(LossKernels, loss)            \
-  X(NormKernels, norm)            \
-  X(OptimKernels, optim)          \
-  X(RandomKernels, random)        \
-  X(GemmKernels, gemm)            \
-  X(ConvKernels, conv)            \
-  X(AttentionKernels, attention)  \
-  X(PoolKernels, pool)            \
-  X(ResampleKernels, resample)    \
-  X(GridSampleKernels, grid_sample)
+#define PYCORE_KERNEL_FAMILIES(X)   \
+  X(UnaryKernels, unary)            \
+  X(BinaryKernels, binary)          \
+  X(GradientKernels, gradient)      \
+  X(SelectKernels, select)          \
+  X(ReduceKernels, reduce)          \
+  X(ScanKernels, scan)              \
+  X(CastKernels, cast)              \
+  X(SoftmaxKernels, softmax)        \
+  X(LossKernels, loss)              \
+  X(NormKernels, norm)              \
+  X(OptimKernels, optim)            \
+  X(RandomKernels, random)          \
+  X(GemmKernels, gemm)              \
+  X(ConvKernels, conv)              \
+  X(AttentionKernels, attention)    \
+  X(PoolKernels, pool)              \
+  X(ResampleKernels, resample)      \
+  X(GridSampleKernels, grid_sample) \
+  X(RecurrentKernels, recurrent)
 
 namespace pycore::kernels {
 

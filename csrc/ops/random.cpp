@@ -305,13 +305,14 @@ Zeroes each element with probability ``p`` and scales the others by 1 / (1 - p) 
 >>> pycore.nn.functional.dropout(pycore.ones(2), p=1.0)
 tensor([0., 0.])
 )");
-Tensor dropout_train(const Tensor& input, double p, bool train) {
+}  // namespace
+
+Tensor dropout(const Tensor& input, double p, bool train) {
   return dropout(input, p, train, false);
 }
-PYCORE_OP("dropout(Tensor input, float p, bool train) -> Tensor", dropout_train, kFunction,
+PYCORE_OP("dropout(Tensor input, float p, bool train) -> Tensor",
+          static_cast<Tensor (*)(const Tensor&, double, bool)>(dropout), kFunction,
           "Dropout as a function of the top namespace; see ``nn.functional.dropout``.");
-
-}  // namespace
 
 void fill_dropout(const Tensor& dense, double p) {
   dispatch_floating(dense, "bernoulli_scalar_cpu_", [&](auto tag) {

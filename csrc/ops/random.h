@@ -87,5 +87,7 @@ Tensor normal_(const Tensor& input, double mean, double std, Generator* generato
 Tensor bernoulli_(const Tensor& input, double p, Generator* generator);
 Tensor random_from_to_(const Tensor& input, int64_t from, std::optional<int64_t> to,
                        Generator* generator);
+// The input with each element zeroed with probability p and the others scaled by 1 / (1 - p).
+Tensor dropout(const Tensor& input, double p, bool train);
 
 }  // namespace pycore
