@@ -349,3 +349,42 @@ add(
 )
 add("nn.embedding", index([[0, 2], [2, 1]]), f(3, 2), ref=lambda k, w: w[k])
 add("nn.one_hot", index([0, 2, 1]), ref=lambda k: np.eye(3, dtype=int)[k])
+
+
+# --- bags of rows ---------------------------------------------------------------------------------
+
+
+def bags(
+    w, k, offsets, frequency=False, mode=0, sparse=False, scale=None, last=False, padding=None
+):
+    ends = [*offsets[1:], len(k)] if not last else offsets[1:]
+    reduce = (np.sum, np.mean, np.max)[mode]
+    out, sizes, where = [], [], []
+    for begin, end in zip(offsets, ends, strict=False):
+        kept = [i for i in range(begin, end) if padding is None or k[i] != padding % len(w)]
+        rows = np.array([w[k[i]] * (1 if scale is None else scale[i]) for i in kept])
+        out.append(reduce(rows, 0) if kept else np.zeros(w.shape[1]))
+        sizes.append(len(kept))
+        where.append([k[kept[i]] for i in rows.argmax(0)] if kept and mode == 2 else 0)
+    of = [max(b for b, o in enumerate(offsets) if o <= i) for i in range(len(k))]
+    if mode == 2:
+        where = [w if w else [-1] * out[0].size for w in where]
+    return np.array(out), np.array(of), np.array(sizes), np.array(where)
+
+
+BAG = (index([0, 3, 1, 3, 2, 0]), index([0, 2, 5]))
+for mode in (0, 1, 2):
+    add("embedding_bag", f(4, 3), *BAG, False, mode, ref=bags, torch=False)
+    add("embedding_bag", f(4, 3), *BAG, False, mode, False, None, False, -1, ref=bags, torch=False)
+add("embedding_bag", f(4, 3), *BAG, False, 0, False, f(6), ref=bags, torch=False)
+add("embedding_bag", f(4, 3), BAG[0], index([0, 2, 6]), kw={"mode": 1}, torch=False,
+    ref=lambda w, k, o, mode: bags(w, k, o, mode=mode))  # fmt: skip
+
+
+def renormed(w, k, limit, p):
+    norm = (np.abs(w) ** p).sum(1, keepdims=True) ** (1 / p)
+    asked = np.isin(np.arange(len(w)), k)[:, None]
+    return np.where(asked & (norm > limit), w * (limit / (norm + 1e-7)), w)
+
+
+add("embedding_renorm_", f(4, 3, grad=False), index([0, 3, 0]), 0.5, 2.0, ref=renormed, grad=False)

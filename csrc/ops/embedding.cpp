@@ -82,7 +82,7 @@ struct EmbeddingBackward0 {
 // Shrinks the rows that are asked for to a norm of at most max_norm, in place.
 void renormalize(const Tensor& weight, const Tensor& index, double max_norm, double p) {
   check_inplace(weight);
-  PC_CHECK(weight.is_contiguous(), "embedding: max_norm needs a contiguous weight");
+  const Tensor table = weight.is_contiguous() ? weight : contiguous(detach(weight));
   std::vector<int64_t> counts = row_counts(index, weight.sizes()[0]);
   int64_t width = weight.sizes()[1];
   dispatch_all(weight.dtype(), [&](auto tag) {
@@ -90,7 +90,7 @@ void renormalize(const Tensor& weight, const Tensor& index, double max_norm, dou
     if constexpr (!std::is_integral_v<T>) {
       for (size_t row = 0; row < counts.size(); ++row) {
         if (counts[row] == 0) continue;
-        T* x = weight.data<T>() + static_cast<int64_t>(row) * width;
+        T* x = table.data<T>() + static_cast<int64_t>(row) * width;
         double norm = 0;
         for (int64_t k = 0; k < width; ++k) {
           double a = std::fabs(static_cast<double>(widen(x[k])));
@@ -106,6 +106,7 @@ void renormalize(const Tensor& weight, const Tensor& index, double max_norm, dou
            weight.dtype());
     }
   });
+  if (!table.is(weight)) copy_data(weight, table);
   weight.bump_version();
 }
 
@@ -164,6 +165,25 @@ for numbers outside the table.
 >>> pycore.nn.functional.embedding(pycore.tensor([1, 1]), pycore.tensor([[0., 1.], [2., 3.]]))
 tensor([[2., 3.],
         [2., 3.]])
+)");
+
+static Tensor embedding_renorm_(const Tensor& input, const Tensor& indices, double max_norm,
+                                double norm_type) {
+  PC_CHECK(input.dim() == 2, "embedding_renorm_: expected a table of two dimensions, got ",
+           input.sizes());
+  const Tensor index = line_index("embedding_renorm_", indices, input.sizes()[0], 0);
+  GradGuard guard(false);
+  renormalize(input, index, max_norm, norm_type);
+  return input;
+}
+PYCORE_OP(
+    "embedding_renorm_(Tensor input, Tensor indices, float max_norm, float norm_type) -> Tensor",
+    embedding_renorm_, kFunction, R"(
+Shrinks the rows of ``input`` that ``indices`` name, in place, to a ``norm_type``-norm of at most ``max_norm``.
+
+>>> pycore.embedding_renorm_(pycore.tensor([[3., 4.], [3., 4.]]), pycore.tensor([1]), 1.0, 2.0)
+tensor([[3.0000, 4.0000],
+        [0.6000, 0.8000]])
 )");
 
 static Tensor one_hot(const Tensor& input, int64_t num_classes) {

@@ -23,8 +23,22 @@ FUNCTIONS = {
         ("bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window"),
         "window",
     ),
+    **dict.fromkeys(
+        (
+            "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "alpha_dropout_",
+            "avg_pool1d", "batch_norm", "bilinear", "binary_cross_entropy_with_logits",
+            "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
+            "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss", "dropout_",
+            "embedding", "feature_alpha_dropout", "feature_alpha_dropout_", "group_norm",
+            "hinge_embedding_loss", "instance_norm", "kl_div", "layer_norm",
+            "margin_ranking_loss", "max_pool1d", "max_pool1d_with_indices", "max_pool2d",
+            "max_pool3d", "native_channel_shuffle", "poisson_nll_loss", "rms_norm", "rrelu",
+            "rrelu_", "triplet_margin_loss",
+        ),
+        "neural",
+    ),
     **dict.fromkeys(("broadcast_shapes", "expand_copy", "fill", "range", "unravel_index"), "shape"),
-}
+}  # fmt: skip
 # Those that are Tensor methods too, and methods that are no functions.
 METHODS = frozenset({"diff", "dist", "kron", "cross", "renorm", "cov", "corrcoef"})
 EXTRA_METHODS = dict.fromkeys(("renorm_", "fill_diagonal_", "map_", "apply_"), "inplace")

@@ -35,6 +35,7 @@ from ._functional.dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
+from ._functional.embedding import embedding_bag
 from ._functional.grid import (
     GRID_SAMPLE_INTERPOLATION_MODES as GRID_SAMPLE_INTERPOLATION_MODES,
     GRID_SAMPLE_PADDING_MODES as GRID_SAMPLE_PADDING_MODES,
@@ -54,7 +55,7 @@ from ._functional.loss import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from ._functional.norm import local_response_norm, normalize, rms_norm
+from ._functional.norm import local_response_norm, normalize
 from ._functional.pooling import (
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
@@ -77,7 +78,9 @@ from ._functional.resample import interpolate, upsample, upsample_bilinear, upsa
 from ._functional.vision import (
     bilinear,
     channel_shuffle,
+    conv_tbc,
     fold,
+    native_channel_shuffle,
     pixel_shuffle,
     pixel_unshuffle,
     unfold,
@@ -135,6 +138,7 @@ batch_norm = _nn.batch_norm
 instance_norm = _nn.instance_norm
 layer_norm = _nn.layer_norm
 group_norm = _nn.group_norm
+rms_norm = _nn.rms_norm
 embedding = _nn.embedding
 one_hot = _nn.one_hot
 scaled_dot_product_attention = _nn.scaled_dot_product_attention
@@ -175,6 +179,7 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_tbc",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
@@ -188,6 +193,7 @@ __all__ = [
     "elu",
     "elu_",
     "embedding",
+    "embedding_bag",
     "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",
@@ -236,6 +242,7 @@ __all__ = [
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
+    "native_channel_shuffle",
     "nll_loss",
     "normalize",
     "one_hot",

@@ -28,37 +28,6 @@ def normalize(
     return result if out is None else out.copy_(result)
 
 
-def rms_norm(
-    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
-) -> Tensor:
-    """Divide by the root mean square over the last dimensions (Zhang, Sennrich 2019).
-
-    `eps` is the dtype's machine epsilon when None.
-
-    >>> import pycore
-    >>> pycore.nn.functional.rms_norm(pycore.full((2,), 3.0), (2,))
-    tensor([1., 1.])
-    """
-    shape = tuple(normalized_shape)
-    if tuple(input.shape[input.dim() - len(shape) :]) != shape:
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape "
-            f"[*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
-        )
-    if eps is None:
-        eps = _EPSILON.get(str(input.dtype).rpartition(".")[2], 2.0**-23)
-    dims = tuple(range(-len(shape), 0))
-    wide = input.float() if input.element_size() == 2 else input
-    result = wide * (wide.pow(2).mean(dims, keepdim=True) + eps).rsqrt()
-    if weight is not None:
-        result = result * weight
-    return result.to(input.dtype) if result.dtype != input.dtype else result
-
-
-# float16 and bfloat16 are computed in float32, and so is their epsilon.
-_EPSILON = {"float64": 2.0**-52}
-
-
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:

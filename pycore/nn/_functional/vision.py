@@ -97,6 +97,48 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     return split.transpose(1, 2).reshape(input.shape)
 
 
+def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """`channel_shuffle` under another name.
+
+    >>> import pycore
+    >>> x = pycore.arange(4).view(1, 4, 1)
+    >>> pycore.nn.functional.native_channel_shuffle(x, 2).flatten()
+    tensor([0, 2, 1, 3])
+    """
+    return channel_shuffle(input, groups)
+
+
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """1-D convolution with time first.
+
+    `input` `(T, B, C_in)`, `weight` `(K, C_in, C_out)`, `bias` `(C_out)`: `(T + 2 * pad - K + 1, B,
+    C_out)`.
+
+    >>> import pycore
+    >>> conv_tbc = pycore.nn.functional.conv_tbc
+    >>> conv_tbc(pycore.ones(4, 1, 2), pycore.ones(3, 2, 1), pycore.zeros(1)).flatten()
+    tensor([6., 6.])
+    """
+    for name, tensor, dims, wanted in (
+        ("Input", input, 3, "time, batch, in_channels"),
+        ("Weight", weight, 3, "kernel_width, in_channels, out_channels"),
+        ("Bias", bias, 1, "out_channels"),
+    ):
+        if tensor.dim() != dims:
+            raise RuntimeError(
+                f"{name} must have {dims} dims: {wanted}." if dims == 3 else "Bias must be 1-D"
+            )
+    if input.size(2) != weight.size(1):
+        raise RuntimeError(
+            "Input dim 2 (input channels) is not == dim 1 in the weight tensor; got "
+            f"{list(input.shape)} and {list(weight.shape)}"
+        )
+    if weight.size(2) != bias.size(0):
+        raise RuntimeError("Bias size must equal dim 2 in the weight tensor (output channels).")
+    columns = _C._nn.conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, 1, pad)
+    return columns.permute(2, 0, 1)
+
+
 def _window_index(size: int, kernel: int, dilation: int, padding: int, stride: int) -> Any:
     """Padded positions that each window sees: `(kernel, windows)`."""
     windows = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
