@@ -1,4 +1,4 @@
-"""Helpers around the core: hook handles, data loading."""
+"""Helpers around the core: checkpointing, data loading, hook handles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use: data loading is not needed to build or run a model.
-    if name in ("data", "hooks"):
+    if name in ("checkpoint", "data", "hooks"):
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")

@@ -26,8 +26,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 MODULES = {info.module_cls.__name__: info for info in module_db}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Error relative to the value and to the largest value of the tensor: the libraries add in different
-# orders, which leaves an error of the size of the largest terms where a sum cancels.
-TOLERANCE = {torch.float32: (2e-5, 2e-6), torch.float64: (1e-12, 1e-14)}
+# orders, which leaves an error of the size of the largest terms where a sum cancels. The second of
+# float32 is PyTorch's own for it; that of float64 shows that the formulas are the same.
+TOLERANCE = {torch.float32: (2e-5, 1e-5), torch.float64: (1e-12, 1e-14)}
 
 # Public modules that PyTorch itself has no samples for, so only their presence is checked here.
 REST = sorted(
