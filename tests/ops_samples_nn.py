@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -388,3 +389,39 @@ def renormed(w, k, limit, p):
 
 
 add("embedding_renorm_", f(4, 3, grad=False), index([0, 3, 0]), 0.5, 2.0, ref=renormed, grad=False)
+
+
+# --- sequences ------------------------------------------------------------------------------------
+
+
+def spelled(path, blank):
+    """A path without repetitions and blanks."""
+    kept = [c for i, c in enumerate(path) if i == 0 or c != path[i - 1]]
+    return [c for c in kept if c != blank]
+
+
+def ctc(x, targets, steps, lengths, blank=0, reduction=0, zero_infinity=False):
+    """By trying all paths."""
+    losses, first = [], 0
+    for n, (t, length) in enumerate(zip(steps, lengths, strict=True)):
+        target = targets[n, :length] if targets.ndim == 2 else targets[first : first + length]
+        first += length
+        total = sum(
+            math.exp(sum(x[i, n, c] for i, c in enumerate(path)))
+            for path in itertools.product(range(x.shape[2]), repeat=t)
+            if spelled(path, blank) == list(target)
+        )
+        losses.append(-math.log(total) if total else (0.0 if zero_infinity else math.inf))
+    losses = np.array(losses)
+    if reduction == 1:
+        return (losses / np.maximum(lengths, 1)).mean()
+    return losses if reduction == 0 else losses.sum()
+
+
+SPELL = index([[1, 2, 2], [2, 1, 0]])
+# The derivative supposes a log_softmax before it: test_rare_layers.py has it.
+ctc_options = {"ref": ctc, "grad": False, "tol": 4}
+add("ctc_loss", f(4, 2, 3), SPELL, [4, 3], [3, 2], **ctc_options)
+add("ctc_loss", f(4, 2, 3), SPELL, [4, 3], [2, 1], 0, 1, **ctc_options)
+add("ctc_loss", f(4, 2, 3), index([1, 2, 2]), index([4, 3]), index([1, 2]), 0, 2, **ctc_options)
+add("ctc_loss", f(4, 2, 3), index([[0, 1], [0, 0]]), [4, 2], [0, 2], 2, 0, True, **ctc_options)

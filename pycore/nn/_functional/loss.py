@@ -14,6 +14,7 @@ from .reduction import chosen, reduced
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 Tensor = _C.Tensor
 
@@ -376,3 +377,38 @@ def _triplet(
     if swap:
         to_negative = _C.minimum(to_negative, distance(positive, negative))
     return reduced((to_positive - to_negative + margin).clamp_min(0), reduction)
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    """Minus the log probability that a sequence of scores spells its target (Graves et al. 2006).
+
+    Args:
+        log_probs: `(T, N, C)` or `(T, C)`, of `log_softmax`.
+        targets: labels, `(N, S)` padded, or all end to end in one dimension.
+        input_lengths, target_lengths: how much of each is used; tensors or sequences.
+        blank: the class that spells nothing.
+        reduction: `mean` divides by the target lengths first.
+        zero_infinity: drop samples whose target does not fit.
+
+    >>> import pycore
+    >>> log_probs = pycore.zeros(2, 1, 2).log_softmax(2)
+    >>> pycore.nn.functional.ctc_loss(log_probs, pycore.tensor([[1]]), [2], [1])
+    tensor(0.2877)
+    """
+    if reduction not in _REDUCTION_NUMBERS:
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    number = _REDUCTION_NUMBERS[reduction]
+    return _C.ctc_loss(
+        log_probs, targets, input_lengths, target_lengths, blank, number, zero_infinity
+    )
+
+
+_REDUCTION_NUMBERS = {"none": 0, "mean": 1, "sum": 2}

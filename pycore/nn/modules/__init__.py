@@ -1,6 +1,7 @@
 """All layers, gathered from their families."""
 
 from .activation import *
+from .adaptive import *
 from .attention import *
 from .batchnorm import *
 from .container import *
@@ -8,6 +9,7 @@ from .conv import *
 from .distance import *
 from .dropout import *
 from .flatten import *
+from .fractional import *
 from .lazy_layers import *
 from .linear import *
 from .loss import *

@@ -6,10 +6,15 @@ Knows the functional forms and the old reduction flags; must not know how a loss
 
 from __future__ import annotations
 
+import math
+import warnings
+
 from ... import _C
 from .. import functional as F
+from .._functional.linear_cross_entropy import LinearCrossEntropyOptions
 from .._functional.reduction import legacy
 from .distance import PairwiseDistance
+from .linear import Linear
 from .module import Module
 
 TYPE_CHECKING = False
@@ -22,6 +27,7 @@ Tensor = _C.Tensor
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
@@ -29,12 +35,15 @@ __all__ = [
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
     "MSELoss",
     "MarginRankingLoss",
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "NLLLoss",
+    "NLLLoss2d",
     "PoissonNLLLoss",
     "SmoothL1Loss",
     "SoftMarginLoss",
@@ -552,4 +561,141 @@ class TripletMarginWithDistanceLoss(_Loss):
             margin=self.margin,
             swap=self.swap,
             reduction=self.reduction,
+        )
+
+
+class NLLLoss2d(NLLLoss):
+    """The former name of `NLLLoss` for images; warns.
+
+    >>> import warnings, pycore
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     loss = pycore.nn.NLLLoss2d()
+    """
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        size_average: Any = None,
+        ignore_index: int = -100,
+        reduce: Any = None,
+        reduction: str = "mean",
+    ) -> None:
+        warnings.warn(
+            "`NLLLoss2d` has been deprecated. Please use `NLLLoss` instead as a drop-in "
+            "replacement and see https://pytorch.org/docs/main/nn.html#torch.nn.NLLLoss for more "
+            "details.",
+            category=FutureWarning,
+            stacklevel=2,
+        )
+        super().__init__(weight, size_average, ignore_index, reduce, reduction)
+
+
+class CTCLoss(_Loss):
+    """Minus the log probability that a sequence of scores spells its target (Graves et al. 2006).
+
+    Args:
+        blank: the class that spells nothing.
+        reduction: `mean` divides by the target lengths first.
+        zero_infinity: drop samples whose target does not fit.
+
+    Shape: log_probs `(T, N, C)` or `(T, C)`, targets `(N, S)` or all end to end, lengths `(N)`;
+    output a scalar, or `(N)` with `"none"`.
+
+    >>> import pycore
+    >>> log_probs = pycore.zeros(2, 1, 2).log_softmax(2)
+    >>> pycore.nn.CTCLoss()(log_probs, pycore.tensor([[1]]), [2], [1])
+    tensor(0.2877)
+    """
+
+    def __init__(
+        self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(
+        self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any
+    ) -> Tensor:
+        return F.ctc_loss(
+            log_probs,
+            targets,
+            input_lengths,
+            target_lengths,
+            self.blank,
+            self.reduction,
+            self.zero_infinity,
+        )
+
+
+class LinearCrossEntropyLoss(_WeightedLoss):
+    """A linear layer and `CrossEntropyLoss` of its outputs; `linear` holds the parameters.
+
+    Args:
+        out_features: dimensions of a loss at several places.
+        bias: the layer adds one.
+        options: go through the batch in chunks (`LinearCrossEntropyOptions`).
+
+    Shape: input `(N, in_features)`, target `(N, *out_features)` of class numbers, or probabilities
+    `(N, num_classes, *out_features)`.
+
+    >>> import pycore
+    >>> loss = pycore.nn.LinearCrossEntropyLoss(3, 4)
+    >>> loss(pycore.zeros(2, 3), pycore.tensor([0, 3])).item()
+    1.3862943649291992
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: LinearCrossEntropyOptions | None = None,
+    ) -> None:
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise RuntimeError(
+                f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}"
+            )
+        if label_smoothing < 0 or label_smoothing > 1:
+            raise RuntimeError(
+                f"expected label_smoothing to be in range [0, 1], got {label_smoothing}"
+            )
+        super().__init__(weight, None, None, reduction)
+        self.num_classes = num_classes
+        self.out_features = out_features
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        outputs = math.prod(out_features, start=num_classes)
+        self.linear = Linear(in_features, outputs, bias=bias, device=device, dtype=dtype)
+        self.options = options
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        shape = (self.num_classes, *self.out_features)
+        bias = self.linear.bias
+        return F.linear_cross_entropy(
+            input,
+            self.linear.weight.reshape(*shape, self.linear.in_features),
+            target,
+            linear_bias=None if bias is None else bias.reshape(shape),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            options=self.options,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
+            f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
+            f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
         )

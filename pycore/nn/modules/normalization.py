@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Tensor = _C.Tensor
 
-__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 class LocalResponseNorm(Module):
@@ -36,6 +36,40 @@ class LocalResponseNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """Divide `(N, C, H, W)` by a power of the squares of neighbouring channels, in Torch7's way.
+
+    The squares of the channels less than `int((size - 1) / 2 + 1)` away are added up, and, as in
+    PyTorch, that of channel 0 stays in every later sum.
+
+    >>> import pycore
+    >>> pycore.nn.CrossMapLRN2d(3)(pycore.zeros(1, 3, 2, 2)).shape
+    pycore.Size([1, 3, 2, 2])
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        reach = int((self.size - 1) / 2 + 1)
+        channels = _C.arange(input.size(1))
+        near = (channels - channels.unsqueeze(1)).abs() < reach
+        near[reach:, 0] = True
+        # (C, C) times (N, C, H * W)
+        sums = near.to(input.dtype) @ input.square().flatten(2)
+        scale = sums.view(input.shape) * (self.alpha / self.size) + self.k
+        return input * scale.pow(-self.beta)
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
