@@ -1,6 +1,6 @@
 """Trains a Transformer to write English, one character after the other, on Python's own manual.
 
-python examples/char_transformer.py [--steps 2000] [--batch-size 16] [--lr 3e-3] [--threads 2]
+python examples/char_transformer.py [--steps 1700] [--batch-size 16] [--lr 3e-3] [--threads 2]
 
 The text is the language reference that ships with Python (pydoc_data.topics, 0.5 million
 characters); its last tenth is kept back. Prints how many bits per character the model needs for
@@ -162,7 +162,7 @@ def train(model, text, first: int, args) -> tuple[list[float], list[tuple[int, f
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=1700)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--lr", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--length", type=int, default=128, help="characters the model looks at")

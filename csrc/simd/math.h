@@ -141,7 +141,8 @@ PYCORE_INLINE Vec<T> scale_by(Vec<T> p, [[maybe_unused]] Vec<T> n, [[maybe_unuse
 #else
   using F = Float<T>;
   constexpr typename F::Bits kEven = 2048;
-  const Mask<T> shifted = bits - (F::kMagicBits - kEven);  // n + 2048 > 0
+  // n + 2048 > 0; of the low bits only, so that those of a NaN do not overflow.
+  const Mask<T> shifted = ((bits & (2 * kEven - 1)) + kEven) & (2 * kEven - 1);
   const Mask<T> half = shift_right<T>(shifted, 1);
   const Mask<T> rest = shifted - half;
   const Vec<T> scale1 = as_float<T>((half + (F::kBias - kEven / 2)) << F::kMantissa);
@@ -175,7 +176,8 @@ PYCORE_INLINE Vec<T> expm1(Vec<T> x) {
   const ExpParts<T> e = exp_parts<T>(x);
   const Vec<T> p = expm1_reduced<T>(e.r);
   // Half of 2^n keeps n = 128 (1024) representable.
-  const Vec<T> half_scale = as_float<T>((e.bits - (F::kMagicBits - F::kBias + 1)) << F::kMantissa);
+  constexpr typename F::Bits kLow = 4095;  // all that the shift leaves; those of a NaN may be any
+  const Vec<T> half_scale = as_float<T>(((e.bits & kLow) + (F::kBias - 1)) << F::kMantissa);
   return T(2) * (p * half_scale + (half_scale - T(0.5)));
 }
 
