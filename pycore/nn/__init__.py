@@ -5,9 +5,15 @@ Knows the extension; must not know optimizers or data loading.
 
 import sys as _sys
 
-from . import functional as functional, init as init, modules as modules, utils as utils
+from . import (
+    functional as functional,
+    init as init,
+    modules as modules,
+    parallel as parallel,
+)
 from .modules import *
 from .modules import Module as Module
+from .parallel import DataParallel as DataParallel
 from .parameter import (
     Buffer as Buffer,
     Parameter as Parameter,
@@ -16,9 +22,9 @@ from .parameter import (
 )
 
 # isort: split
-# The import of all layers brought the names of their files along, one of which is that of a module.
+# The import of all layers brought the names of their files along, some of which are modules here.
 for _name in [name for name in globals() if hasattr(modules, name)]:
     if globals()[_name] is _sys.modules.get(f"{__name__}.modules.{_name}"):
         del globals()[_name]
 
-from . import attention as attention
+from . import attention as attention, utils as utils

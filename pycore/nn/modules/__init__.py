@@ -1,5 +1,6 @@
 """All layers, gathered from their families."""
 
+from . import utils as utils
 from .activation import *
 from .adaptive import *
 from .attention import *

@@ -6,6 +6,8 @@ completed by `_C._ModuleBase`, which looks attributes up in the tables and calls
 
 from __future__ import annotations
 
+from types import FunctionType
+
 from ... import _C
 from ..parameter import Buffer, Parameter
 
@@ -25,6 +27,26 @@ def _typename(value: Any) -> str:
     return cls.__qualname__ if module in ("builtins", None) else f"{module}.{cls.__qualname__}"
 
 
+_HERE = __name__.rpartition(".")[0]
+
+
+def _own_constructor(cls: Any) -> None:
+    """A layer whose constructor is that of a private base gets a copy in its own name.
+
+    Python's errors about arguments then speak of `Conv2d.__init__()`, which the user has called.
+    """
+    init = cls.__init__
+    if not init.__qualname__.startswith("_") or not isinstance(init, FunctionType):
+        return
+    own = FunctionType(
+        init.__code__, init.__globals__, "__init__", init.__defaults__, init.__closure__
+    )
+    own.__kwdefaults__ = init.__kwdefaults__
+    own.__annotations__ = init.__annotations__
+    own.__qualname__ = f"{cls.__qualname__}.__init__"
+    cls.__init__ = own
+
+
 class ModuleBase(_C._ModuleBase):
     """Stores parameters, buffers and children in tables of their own, and calls `forward`."""
 
@@ -36,6 +58,11 @@ class ModuleBase(_C._ModuleBase):
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Any]
     _non_persistent_buffers_set: set[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith(_HERE) and "__init__" not in cls.__dict__:
+            _own_constructor(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
         fields = self.__dict__

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Tensor = _C.Tensor
 
+_batch_norm = _C._nn.batch_norm
+
 __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
@@ -23,6 +25,7 @@ __all__ = [
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "SyncBatchNorm",
 ]
 
 
@@ -123,18 +126,40 @@ class _NormBase(Module):
 
 
 class _BatchNorm(_NormBase):
+    # Numbers of dimensions that `_check_input_dim` is known to accept, and is not asked about.
+    _dims: tuple[int, ...] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "_check_input_dim" in cls.__dict__ and "_dims" not in cls.__dict__:
+            cls._dims = ()
+
     def forward(self, input: Tensor) -> Tensor:
-        self._check_input_dim(input)
-        momentum = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None:  # then the statistics are plain averages of all batches
-                momentum = 1.0 / float(self.num_batches_tracked)
-        mean, var = self.running_mean, self.running_var
-        use_batch = self.training or (mean is None and var is None)
-        if self.training and not self.track_running_stats:
+        if input.dim() not in self._dims:
+            self._check_input_dim(input)
+        # The tables themselves: a look-up of each attribute costs as much as the kernel of a batch.
+        fields = self.__dict__
+        training, momentum = fields["training"], fields["momentum"]
+        try:
+            buffers, parameters = fields["_buffers"], fields["_parameters"]
+            mean, var = buffers["running_mean"], buffers["running_var"]
+            weight, bias = parameters["weight"], parameters["bias"]
+            count = buffers["num_batches_tracked"]
+        except KeyError:  # parametrized, or replaced by attributes of another kind
+            mean, var, count = self.running_mean, self.running_var, self.num_batches_tracked
+            weight, bias = self.weight, self.bias
+        use_batch = training
+        if not training:
+            use_batch = mean is None and var is None
+        elif not fields["track_running_stats"]:
             mean = var = None  # kept from elsewhere, but not to be updated
-        return F.batch_norm(input, mean, var, self.weight, self.bias, use_batch, momentum, self.eps)
+        elif count is not None:
+            count.add_(1)
+            if momentum is None:  # then the statistics are plain averages of all batches
+                momentum = 1.0 / float(count)
+        if momentum is None:
+            momentum = 0.0
+        return _batch_norm(input, mean, var, weight, bias, use_batch, momentum, fields["eps"])
 
 
 class BatchNorm1d(_BatchNorm):
@@ -147,6 +172,8 @@ class BatchNorm1d(_BatchNorm):
     >>> pycore.nn.BatchNorm1d(3)(pycore.randn(8, 3)).shape
     pycore.Size([8, 3])
     """
+
+    _dims = (2, 3)
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() not in (2, 3):
@@ -161,6 +188,8 @@ class BatchNorm2d(_BatchNorm):
     pycore.Size([8, 3, 4, 4])
     """
 
+    _dims = (4,)
+
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() != 4:
             raise ValueError(f"expected 4D input (got {input.dim()}D input)")
@@ -174,9 +203,77 @@ class BatchNorm3d(_BatchNorm):
     pycore.Size([2, 3, 4, 4, 4])
     """
 
+    _dims = (5,)
+
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() != 5:
             raise ValueError(f"expected 5D input (got {input.dim()}D input)")
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch norm over the batches of all processes; in one process that of `BatchNorm1d` to `3d`.
+
+    Shape: `(N, C, *)`. There are no process groups, so `process_group` is kept without effect.
+
+    >>> import pycore
+    >>> pycore.nn.SyncBatchNorm(3)(pycore.randn(8, 3, 4)).shape
+    pycore.Size([8, 3, 4])
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
+        self.process_group = process_group
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+        if input.size(1) == 0:
+            raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """Replace every batch norm of a model by a synchronised one with the same tensors.
+
+        Returns the model, or the new layer if the model is a batch norm itself.
+
+        >>> import pycore
+        >>> net = pycore.nn.Sequential(pycore.nn.BatchNorm1d(3))
+        >>> type(pycore.nn.SyncBatchNorm.convert_sync_batchnorm(net)[0]).__name__
+        'SyncBatchNorm'
+        """
+        result: Any = module
+        if isinstance(module, _BatchNorm):
+            result = SyncBatchNorm(
+                module.num_features,
+                module.eps,
+                module.momentum,
+                module.affine,
+                module.track_running_stats,
+                process_group,
+                bias=module.bias is not None,
+            )
+            if module.affine:
+                result.weight, result.bias = module.weight, module.bias
+            result.running_mean, result.running_var = module.running_mean, module.running_var
+            result.num_batches_tracked = module.num_batches_tracked
+            result.training = module.training
+        for name, child in module.named_children():
+            result.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return result
 
 
 class _InstanceNorm(_NormBase):

@@ -6,6 +6,7 @@ Knows `Module` only; must not know particular layers.
 from __future__ import annotations
 
 import operator
+import warnings
 from collections import OrderedDict
 
 from ... import _C
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 Tensor = _C.Tensor
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 def _position(index: Any, length: int) -> int:
@@ -56,6 +57,30 @@ def _pairs(value: Any, owner: str) -> Iterator[tuple[str, Any]]:
                 f"{owner} update sequence element #{number} has length {len(pair)}; 2 is required"
             )
         yield pair[0], pair[1]
+
+
+class Container(Module):
+    """Deprecated: a module with the given children; subclass `Module` instead.
+
+    >>> import pycore, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     pycore.nn.Container(a=pycore.nn.ReLU())
+    Container(
+      (a): ReLU()
+    )
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        warnings.warn(
+            "`nn.Container` is deprecated. All of its functionality is now implemented in "
+            "`nn.Module`. Subclass that instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        super().__init__()
+        for name, child in kwargs.items():
+            self.add_module(name, child)
 
 
 class _Numbered(Module):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Tensor = _C.Tensor
 
+_cross_entropy = _C._nn.cross_entropy
+
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
@@ -207,13 +209,17 @@ class CrossEntropyLoss(_WeightedLoss):
         self.label_smoothing = label_smoothing
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(
+        # By position and from the table: that is half of the call's time for a small batch.
+        fields = self.__dict__
+        return _cross_entropy(
             input,
             target,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            label_smoothing=self.label_smoothing,
+            fields["_buffers"]["weight"],
+            None,
+            fields["ignore_index"],
+            None,
+            fields["reduction"],
+            fields["label_smoothing"],
         )
 
 
