@@ -135,7 +135,7 @@ def plot_curves(losses, checks, baseline: float, path: Path) -> None:
 
 
 def train(model, text, first: int, args) -> tuple[list[float], list[tuple[int, float]]]:
-    """Bits per character of every batch, and of the held-out text every tenth of the way."""
+    """Bits per character of every batch, and of the held-out text at every fifth of the way."""
     optimizer = pycore.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.1)
     scheduler = pycore.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=args.lr, total_steps=args.steps, pct_start=0.1

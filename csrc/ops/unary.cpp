@@ -27,7 +27,8 @@ constexpr double kPi = 3.14159265358979323846;
 #define PC_UNARY_SAVE_result(in, out) Saved::output(out)
 #define PC_UNARY_FLAGS_input kUnary
 #define PC_UNARY_FLAGS_result (kUnary | kOverwritable)
-#define PC_UNARY(NAME, NODE, SAVE, DERIVATIVE, DOC)                                   \
+// RESULT gives the dtype of the result from that of the input.
+#define PC_UNARY_AS(NAME, NODE, RESULT, SAVE, DERIVATIVE, DOC)                        \
   namespace {                                                                         \
   struct NODE {                                                                       \
     static constexpr const char* name = #NODE;                                        \
@@ -40,11 +41,13 @@ constexpr double kPi = 3.14159265358979323846;
   };                                                                                  \
   }                                                                                   \
   Tensor NAME(const Tensor& input) {                                                  \
-    Tensor out = unary_pointwise(Unary::NAME, input, to_floating(input.dtype()));     \
+    Tensor out = unary_pointwise(Unary::NAME, input, RESULT(input.dtype()));          \
     if (recording(input)) record(out, NODE{PC_UNARY_SAVE_##SAVE(input, out)}, input); \
     return out;                                                                       \
   }                                                                                   \
   PYCORE_OP(#NAME "(Tensor input) -> Tensor", NAME, PC_UNARY_FLAGS_##SAVE, DOC);
+#define PC_UNARY(NAME, NODE, SAVE, DERIVATIVE, DOC) \
+  PC_UNARY_AS(NAME, NODE, to_floating, SAVE, DERIVATIVE, DOC)
 
 PC_UNARY(exp, ExpBackward0, result, mul(g, v), R"(
 The exponential function.
@@ -216,39 +219,19 @@ tensor([0.0000, 0.4769])
 // -----------------------------------------------------------------------------------
 
 // Of bool, abs is refused and the square is an integer, as in PyTorch.
-static DType kept_dtype(DType t, Unary f) {
-  if (t != DType::bool_) return t;
-  PC_CHECK_IMPLEMENTED(f == Unary::square, "\"abs_cpu\" not implemented for 'Bool'");
-  return DType::int64;
+static DType abs_dtype(DType t) {
+  PC_CHECK_IMPLEMENTED(t != DType::bool_, "\"abs_cpu\" not implemented for 'Bool'");
+  return t;
 }
+static DType square_dtype(DType t) { return t == DType::bool_ ? DType::int64 : t; }
 
-#define PC_UNARY_KEEP(NAME, NODE, DERIVATIVE, DOC)                \
-  namespace {                                                     \
-  struct NODE {                                                   \
-    static constexpr const char* name = #NODE;                    \
-    Saved saved;                                                  \
-    void operator()(Backward& b) {                                \
-      Tensor v = b.get(saved);                                    \
-      const Tensor& g = b.grad();                                 \
-      b.set(0, DERIVATIVE);                                       \
-    }                                                             \
-  };                                                              \
-  }                                                               \
-  Tensor NAME(const Tensor& input) {                              \
-    DType t = kept_dtype(input.dtype(), Unary::NAME);             \
-    Tensor out = unary_pointwise(Unary::NAME, input, t);          \
-    if (recording(input)) record(out, NODE{Saved(input)}, input); \
-    return out;                                                   \
-  }                                                               \
-  PYCORE_OP(#NAME "(Tensor input) -> Tensor", NAME, kUnary, DOC);
-
-PC_UNARY_KEEP(abs, AbsBackward0, PC_FUSED(abs, mul(g, sign(v))), R"(
+PC_UNARY_AS(abs, AbsBackward0, abs_dtype, input, PC_FUSED(abs, mul(g, sign(v))), R"(
 The absolute value.
 
 >>> pycore.abs(pycore.tensor([-1, 2]))
 tensor([1, 2])
 )")
-PC_UNARY_KEEP(square, PowBackward0, PC_FUSED(square, mul(g, mul(v, 2))), R"(
+PC_UNARY_AS(square, PowBackward0, square_dtype, input, PC_FUSED(square, mul(g, mul(v, 2))), R"(
 The square.
 
 >>> pycore.square(pycore.tensor([-1., 3.]))
