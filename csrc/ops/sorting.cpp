@@ -7,6 +7,7 @@
 #include "ops/element.h"
 #include "ops/indexing.h"
 #include "ops/lines.h"
+#include "ops/ranks.h"
 
 namespace pycore {
 
@@ -15,29 +16,6 @@ constexpr uint32_t kOrder = kFunction | kMethod | kOut;
 namespace {
 
 int64_t size_along(const Tensor& t, int64_t dim) { return t.dim() == 0 ? 1 : t.sizes()[dim]; }
-
-// NaN counts as the largest value; equal values keep their order.
-template <class T>
-struct Ascending {
-  bool operator()(const Entry<T>& a, const Entry<T>& b) const {
-    return less_nan_last(a.value, b.value);
-  }
-};
-template <class T>
-struct Descending {
-  bool operator()(const Entry<T>& a, const Entry<T>& b) const {
-    return less_nan_last(b.value, a.value);
-  }
-};
-// A strict order for selections, where only the place of the first occurrence is defined.
-template <class Order, class T>
-struct WithIndex {
-  bool operator()(const Entry<T>& a, const Entry<T>& b) const {
-    if (Order{}(a, b)) return true;
-    if (Order{}(b, a)) return false;
-    return a.index < b.index;
-  }
-};
 
 // The gradient of values that were selected along a dimension goes back to where they came from.
 struct Selected {
@@ -72,10 +50,11 @@ PC_SELECTED(ModeBackward0)
 
 using Pair = std::tuple<Tensor, Tensor>;
 
-// Reads each line of input into entries, lets `choose(entries, n, take)` order them, and stores
-// what it takes: entry k of the result is take(k). `count` is the length of a line of the result.
+// Lets `choose(line)` name the first of `count` ranks in each line of the input: the result's
+// values and places.
 template <class Choose>
-Pair order_lines(const Tensor& input, int64_t dim, int64_t count, const Choose& choose) {
+Pair order_lines(const Tensor& input, int64_t dim, int64_t count, bool descending,
+                 const Choose& choose) {
   Dims sizes = input.sizes();
   int64_t n = size_along(input, dim);
   if (input.dim() > 0) sizes[dim] = count;
@@ -88,35 +67,27 @@ Pair order_lines(const Tensor& input, int64_t dim, int64_t count, const Choose& 
     T* v = values.data<T>();
     auto* p = indices.data<int64_t>();
     for_line_blocks(from, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
-      std::vector<Entry<T>> entries(static_cast<size_t>(n));
-      for (int64_t o = ob; o < oe; ++o)
-        for (int64_t i = ib; i < ie; ++i) {
-          const T* line = x + from.start(o, i);
-          for (int64_t k = 0; k < n; ++k)
-            entries[static_cast<size_t>(k)] = {line[k * from.stride], k};
-          const Entry<T>* chosen = choose(entries);
-          int64_t at = to.start(o, i);
-          for (int64_t k = 0; k < count; ++k, at += to.stride) {
-            v[at] = chosen[k].value;
-            p[at] = chosen[k].index;
+      with_ranks<T>(n, [&](auto& room) {
+        for (int64_t o = ob; o < oe; ++o)
+          for (int64_t i = ib; i < ie; ++i) {
+            RankedLine line(x + from.start(o, i), from.stride, n, descending, room);
+            const auto* chosen = choose(line);
+            int64_t at = to.start(o, i);
+            for (int64_t k = 0; k < count; ++k, at += to.stride) {
+              p[at] = line.place(chosen[k]);
+              v[at] = line.value(p[at]);
+            }
           }
-        }
+      });
     });
   });
   return {values, indices};
 }
 
-template <class T>
-using Entries = std::vector<Entry<T>>;
-
 Pair sort_data(const Tensor& input, int64_t dim, bool descending) {
-  return order_lines(input, dim, size_along(input, dim), [&](auto& entries) {
-    using T = decltype(entries[0].value);
-    if (descending)
-      std::stable_sort(entries.begin(), entries.end(), Descending<T>{});
-    else
-      std::stable_sort(entries.begin(), entries.end(), Ascending<T>{});
-    return entries.data();
+  return order_lines(input, dim, size_along(input, dim), descending, [](auto& line) {
+    line.sort();
+    return line.ranks;
   });
 }
 
@@ -183,22 +154,26 @@ static Pair topk(const Tensor& input, int64_t k, int64_t dim, bool largest, bool
   PC_CHECK(k >= 0 && k <= size_along(input, dim), "selected index k out of range: topk got k = ", k,
            " for dimension ", dim, " of size ", size_along(input, dim));
   if (input.dim() == 0) k = 1;  // the result is 0-d as well
-  Pair result = order_lines(input, dim, k, [&](auto& entries) {
-    using T = decltype(entries[0].value);
-    auto run = [&](const auto& less) {
-      auto middle = entries.begin() + k;
-      if (k * 16 > static_cast<int64_t>(entries.size())) {
-        if (middle != entries.end()) std::nth_element(entries.begin(), middle, entries.end(), less);
-        std::sort(entries.begin(), middle, less);
-      } else {
-        std::partial_sort(entries.begin(), middle, entries.end(), less);
+  Pair result = order_lines(input, dim, k, largest, [&](auto& line) {
+    auto* ranks = line.ranks;
+    if (k * 16 > line.n) {
+      line.fill();
+      if (k < line.n) std::nth_element(ranks, ranks + k, ranks + line.n);
+      std::sort(ranks, ranks + k);
+    } else if (k > 0) {
+      // The best so far as a heap, the worst of them on top.
+      for (int64_t i = 0; i < k; ++i) ranks[i] = line.rank(i);
+      std::make_heap(ranks, ranks + k);
+      for (int64_t i = k; i < line.n; ++i) {
+        const auto rank = line.rank(i);
+        if (rank >= ranks[0]) continue;
+        std::pop_heap(ranks, ranks + k);
+        ranks[k - 1] = rank;
+        std::push_heap(ranks, ranks + k);
       }
-    };
-    if (largest)
-      run(WithIndex<Descending<T>, T>{});
-    else
-      run(WithIndex<Ascending<T>, T>{});
-    return entries.data();
+      std::sort_heap(ranks, ranks + k);
+    }
+    return ranks;
   });
   return recorded<TopkBackward0>(std::move(result), input, dim, false);
 }
@@ -214,7 +189,7 @@ tensor([5., 3.])
 
 namespace {
 
-// Picks one entry per line. `position(entries)` says which place in ascending order; the place may
+// Picks one value per line. `position(line)` says which place in ascending order; the place may
 // depend on NaNs.
 template <class Rule, class Position>
 Pair select_one(const char* op, const Tensor& input, int64_t dim, bool keepdim,
@@ -222,11 +197,11 @@ Pair select_one(const char* op, const Tensor& input, int64_t dim, bool keepdim,
   if (input.dim() > 0)
     PC_CHECK_INDEX(input.sizes()[dim] > 0, op, "(): Expected reduction dim ", dim,
                    " to have non-zero size.");
-  auto [values, indices] = order_lines(input, dim, 1, [&](auto& entries) {
-    using T = decltype(entries[0].value);
-    auto at = entries.begin() + position(entries);
-    std::nth_element(entries.begin(), at, entries.end(), WithIndex<Ascending<T>, T>{});
-    return &*at;
+  auto [values, indices] = order_lines(input, dim, 1, false, [&](auto& line) {
+    line.fill();
+    auto* at = line.ranks + position(line);
+    std::nth_element(line.ranks, at, line.ranks + line.n);
+    return at;
   });
   if (!keepdim && input.dim() > 0) {
     Dims shape = input.sizes();
@@ -237,17 +212,13 @@ Pair select_one(const char* op, const Tensor& input, int64_t dim, bool keepdim,
   return recorded<Rule>({values, indices}, input, dim, !keepdim);
 }
 
-constexpr auto kMiddle = [](auto& entries) {
-  auto nan = std::find_if(entries.begin(), entries.end(), [](auto& e) { return is_nan(e.value); });
-  if (nan == entries.end()) return (static_cast<int64_t>(entries.size()) - 1) / 2;
+constexpr auto kMiddle = [](auto& line) {
   // A line with NaN has no median: the first NaN comes right after all numbers.
-  return static_cast<int64_t>(
-      std::count_if(entries.begin(), entries.end(), [](auto& e) { return !is_nan(e.value); }));
+  const int64_t nans = line.nans();
+  return nans > 0 ? line.n - nans : (line.n - 1) / 2;
 };
-constexpr auto kMiddleOfNumbers = [](auto& entries) {
-  int64_t numbers =
-      std::count_if(entries.begin(), entries.end(), [](auto& e) { return !is_nan(e.value); });
-  return std::max<int64_t>(0, numbers - 1) / 2;
+constexpr auto kMiddleOfNumbers = [](auto& line) {
+  return std::max<int64_t>(0, line.n - line.nans() - 1) / 2;
 };
 
 // The median of all elements; its gradient is shared by the elements that equal it.
@@ -337,18 +308,21 @@ static Pair mode(const Tensor& input, int64_t dim, bool keepdim) {
   if (input.dim() > 0)
     PC_CHECK_INDEX(input.sizes()[dim] > 0, "mode(): Expected reduction dim ", dim,
                    " to have non-zero size.");
-  auto [values, indices] = order_lines(input, dim, 1, [&](auto& entries) {
-    using T = decltype(entries[0].value);
-    std::stable_sort(entries.begin(), entries.end(), Ascending<T>{});
-    size_t best = 0, longest = 0, run = 0;
-    for (size_t i = 0; i < entries.size(); ++i) {
-      run = i > 0 && widen(entries[i].value) == widen(entries[i - 1].value) ? run + 1 : 1;
+  auto [values, indices] = order_lines(input, dim, 1, false, [](auto& line) {
+    line.sort();
+    const auto* ranks = line.ranks;
+    const int64_t numbers = line.n - line.nans();
+    int64_t best = 0, longest = 0, run = 0;
+    for (int64_t i = 0; i < line.n; ++i) {
+      // A NaN equals nothing.
+      const bool again = i > 0 && i < numbers && line.key(ranks[i]) == line.key(ranks[i - 1]);
+      run = again ? run + 1 : 1;
       if (run > longest) {
         longest = run;
         best = i;
       }
     }
-    return &entries[best];
+    return &ranks[best];
   });
   if (!keepdim && input.dim() > 0) {
     Dims shape = input.sizes();

@@ -4,7 +4,7 @@
 
 #include "ops/element.h"
 #include "ops/lines.h"
-#include "ops/sorting.h"
+#include "ops/ranks.h"
 
 namespace pycore {
 namespace {
@@ -80,13 +80,12 @@ Runs runs_of(const T* p, int64_t n, int64_t width, bool consecutive) {
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), 0);
   if (width == 1 && !consecutive) {
-    // Values beside their places sort faster than places that point at values.
-    std::vector<Entry<T>> entries(static_cast<size_t>(n));
-    for (int64_t i = 0; i < n; ++i) entries[static_cast<size_t>(i)] = {p[i], i};
-    std::stable_sort(entries.begin(), entries.end(), [](const Entry<T>& a, const Entry<T>& b) {
-      return less_nan_last(a.value, b.value);
+    with_ranks<T>(n, [&](auto& room) {
+      RankedLine line(p, 1, n, false, room);
+      line.sort();
+      std::transform(line.ranks, line.ranks + n, order.begin(),
+                     [&](auto rank) { return line.place(rank); });
     });
-    for (size_t i = 0; i < entries.size(); ++i) order[i] = entries[i].index;
   } else if (!consecutive) {
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
       for (int64_t i = 0; i < width; ++i) {
