@@ -208,16 +208,17 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   shape.back() = n;
   const DType dtype = input.dtype();
   Tensor out;
-  if (input.dim() <= 2 && !is_reduced_float(dtype) && (!bias.defined() || bias.is_contiguous()))
-      [[likely]] {
+  const bool dense = input.is_contiguous();
+  if ((dense || input.dim() <= 2) && !is_reduced_float(dtype) &&
+      (!bias.defined() || bias.is_contiguous())) [[likely]] {
     out = empty(shape, dtype);
     kernels::GemmArgs g;
     g.m = rows;
     g.n = n;
     g.k = weight.sizes()[1];
     g.a = input->data;
-    g.a_row = input.dim() == 2 ? input.strides()[0] : 0;
-    g.a_col = input.strides()[input.dim() - 1];
+    g.a_row = dense ? g.k : input.dim() == 2 ? input.strides()[0] : 0;
+    g.a_col = dense ? 1 : input.strides()[input.dim() - 1];
     g.b = weight->data;
     g.b_row = weight.strides()[1];
     g.b_col = weight.strides()[0];
