@@ -63,6 +63,15 @@ VEC_OP(floor_divide, 0, const Vec<T> r = v::fmod(a, b); Vec<T> q = (a - r) / b;
        f = v::select<T>(q == T(0), v::with_sign<T>(Vec<T>{}, exact), f);
        return v::select<T>(b == T(0), exact, f);)
 
+// Neighbours differ by one in their bits, which count upwards away from zero.
+VEC_OP(nextafter, 0, using I = typename v::LaneInt<T>::type;
+       const v::Mask<T> bits = v::as_int<T>(a); const v::Mask<T> away = (b > a) == (a > T(0));
+       const v::Mask<T> one = away - away + I(1);
+       const Vec<T> step = v::as_float<T>(away ? bits + one : bits - one);
+       const Vec<T> tiny = v::with_sign<T>(v::as_float<T>(one), b);
+       Vec<T> r = v::select<T>(a == T(0), tiny, step); r = v::select<T>(a == b, b, r);
+       return v::select<T>((a != a) | (b != b), a + b, r);)
+
 // A functor `name`_op on scalars a, b of type T.
 #define SCALAR_OP(name, count, ...)                                                \
   struct name##_op {                                                               \
@@ -73,10 +82,6 @@ VEC_OP(floor_divide, 0, const Vec<T> r = v::fmod(a, b); Vec<T> q = (a - r) / b;
     }                                                                              \
   };
 
-PYCORE_INLINE float libm_nextafter(float a, float b) { return nextafterf(a, b); }
-PYCORE_INLINE double libm_nextafter(double a, double b) { return ::nextafter(a, b); }
-
-SCALAR_OP(nextafter, 0, return libm_nextafter(a, b);)
 // Integers. Arithmetic that may overflow runs on the unsigned type; x / -1 would trap for the
 // minimum.
 SCALAR_OP(int_add, 0, return static_cast<T>(a + b);)
@@ -277,15 +282,10 @@ constexpr BinaryKernels make_kernels() {
   VEC(fmod)
   VEC(atan2)
   VEC(hypot)
+  VEC(nextafter)
   VEC(remainder)
   VEC(floor_divide)
 #undef VEC
-#define SCALAR(name)                                                        \
-  k.fn[index(Binary::name)][kF32] = binary_scalar<name##_op, float, float>; \
-  k.fn[index(Binary::name)][kF64] = binary_scalar<name##_op, double, double>;
-  SCALAR(nextafter)
-#undef SCALAR
-
   set_compare<uint8_t, uint8_t>(k, DType::uint8);
   set_compare<int8_t, uint8_t>(k, DType::int8);
   set_compare<int16_t, uint16_t>(k, DType::int16);

@@ -4,6 +4,7 @@
 
 #include "kernels/pointwise.h"
 #include "kernels/special.h"
+#include "simd/error_function.h"
 #include "simd/hyperbolic.h"
 #include "simd/trig.h"
 
@@ -91,6 +92,8 @@ VEC_OP(nan_to_num, 3, Vec<T> r = v::select<T>(x == kInf<T>, v::splat<T>(p[1]), x
        return v::select<T>(x != x, v::splat<T>(p[0]), r);)
 VEC_OP(deg2rad, 0, return x * T(0.017453292519943295769);)
 VEC_OP(rad2deg, 0, return x * T(57.295779513082320877);)
+VEC_OP(erfc, 0, return v::erfc(x);)
+VEC_OP(erfinv, 0, return v::erfinv(x);)
 VEC_OP(sinc, 0, const Vec<T> y = x * T(3.14159265358979323846);
        return v::select<T>(x == T(0), v::splat<T>(T(1)), v::sin<T>(y) / y);)
 VEC_OP(scale_shift, 2, return x * p[0] + p[1];)
@@ -121,15 +124,15 @@ inline double lgamma_d(double x) {
   return lgamma_r(x, &sign);
 }
 inline float digamma_f(float x) { return static_cast<float>(digamma(x)); }
-inline float erfinv_f(float x) { return static_cast<float>(erfinv(x)); }
 
 LIBM_OP(libm_asin, asinf, ::asin)
 LIBM_OP(libm_acos, acosf, ::acos)
 LIBM_OP(libm_atan, atanf, ::atan)
-LIBM_OP(erfc, erfcf, ::erfc)
-LIBM_OP(erfinv, erfinv_f, erfinv)
+LIBM_OP(libm_erfc, erfcf, ::erfc)
 LIBM_OP(lgamma, lgamma_f, lgamma_d)
 LIBM_OP(digamma, digamma_f, digamma)
+
+SCALAR_OP(scalar_erfinv, 0, return erfinv(x);)
 
 // Integers; unsigned arithmetic where overflow wraps.
 SCALAR_OP(int_neg, 0, return static_cast<T>(0 - static_cast<uint64_t>(x));)
@@ -253,11 +256,13 @@ constexpr UnaryKernels make_kernels() {
 #define LIBM(name)                                                                   \
   k.fn[static_cast<int>(Unary::name)][kF32] = unary_scalar<name##_op, float, float>; \
   k.fn[static_cast<int>(Unary::name)][kF64] = unary_scalar<name##_op, double, double>;
-  LIBM(erfc)
-  LIBM(erfinv)
   LIBM(lgamma)
   LIBM(digamma)
 #undef LIBM
+  k.fn[static_cast<int>(Unary::erfc)][kF32] = unary_vec<erfc_op, float>;
+  k.fn[static_cast<int>(Unary::erfinv)][kF32] = unary_vec<erfinv_op, float>;
+  k.fn[static_cast<int>(Unary::erfc)][kF64] = unary_scalar<libm_erfc_op, double, double>;
+  k.fn[static_cast<int>(Unary::erfinv)][kF64] = unary_scalar<scalar_erfinv_op, double, double>;
   k.fn[static_cast<int>(Unary::asin)][kF32] = unary_vec<asin_op, float>;
   k.fn[static_cast<int>(Unary::acos)][kF32] = unary_vec<acos_op, float>;
   k.fn[static_cast<int>(Unary::atan)][kF32] = unary_vec<atan_op, float>;

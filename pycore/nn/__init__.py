@@ -27,4 +27,4 @@ for _name in [name for name in globals() if hasattr(modules, name)]:
     if globals()[_name] is _sys.modules.get(f"{__name__}.modules.{_name}"):
         del globals()[_name]
 
-from . import attention as attention, utils as utils
+from . import attention as attention, grad as grad, utils as utils

@@ -182,3 +182,27 @@ def test_errors(case):
             BAD[case](t, t.nn.functional, t.zeros(3, 2, 3))
         caught.append(error)
     assert caught[0].type is caught[1].type, (caught[0].value, caught[1].value)
+
+
+GEOMETRIES = [{}, {"stride": 2, "padding": 1}, {"dilation": 2, "padding": 2}, {"groups": 2}]
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+def test_gradients_of_convolutions(dims, geometry):
+    shape, kernel = (
+        (2, 4, *(7, 6, 6)[:dims]),
+        (6, 4 // geometry.get("groups", 1), *(3, 2, 2)[:dims]),
+    )
+    found = []
+    for t in (torch, pycore):
+        t.manual_seed(3)
+        x, w = t.randn(shape), t.randn(kernel)
+        conv = getattr(t.nn.functional, f"conv{dims}d")
+        g = t.randn(conv(x, w, **geometry).shape).requires_grad_()
+        by_input = getattr(t.nn.grad, f"conv{dims}d_input")(shape, w, g, **geometry)
+        by_weight = getattr(t.nn.grad, f"conv{dims}d_weight")(x, kernel, g, **geometry)
+        (by_input.square().sum() + by_weight.square().sum()).backward()
+        found.append([v.detach().numpy() for v in (by_input, by_weight, g.grad)])
+    for theirs, ours in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
