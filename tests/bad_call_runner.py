@@ -79,7 +79,8 @@ def call(spec: dict) -> None:
 def main() -> None:
     faulthandler.enable()
     warnings.simplefilter("ignore")
-    resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+    # Calls for more than this fail at once instead of filling gigabytes for longer than SECONDS.
+    resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
     pycore.set_num_threads(1)
     for line in sys.stdin:
         spec = json.loads(line)
