@@ -122,6 +122,16 @@ std::shared_ptr<const PackedSteps> packed_steps(const char* name, const Tensor& 
 // --- stacks of layers
 // ------------------------------------------------------------------------------------------------------------
 
+// The states of all layers; users of PyTorch know them as the result of a stack.
+Tensor joined_states(const std::vector<Tensor>& layers) {
+  constexpr const char* kName = "StackBackward0";
+  Tensor all = layers.size() == 1 ? layers[0] : cat(layers, 0);
+  if (!all.requires_grad() || std::string_view(grad_fn(all)->name) == kName) return all;
+  if (layers.size() == 1) all = alias_view(all);
+  grad_fn(all)->name = kName;
+  return all;
+}
+
 RecurrentOutput run_stack(const Stack& s) {
   check_stack(s);
   const int64_t directions = s.directions();
@@ -145,8 +155,7 @@ RecurrentOutput run_stack(const Stack& s) {
     hn.push_back(r.hn);
     if (r.cn.defined()) cn.push_back(r.cn);
   }
-  if (s.layers == 1) return {x, hn[0], cn.empty() ? Tensor() : cn[0]};
-  return {x, cat(hn, 0), cn.empty() ? Tensor() : cat(cn, 0)};
+  return {x, joined_states(hn), cn.empty() ? Tensor() : joined_states(cn)};
 }
 
 // Fills in what the two forms of an operator (padded, packed) differ in, and runs it.

@@ -103,6 +103,7 @@ def test_values_and_gradients(kind, hidden, features, batch, steps, options, dty
     b, a = results(theirs, there), results(ours, own)
     assert_close(a, b, TOLERANCE[dtype])
     assert a[0].stride() == b[0].stride()
+    assert [t.grad_fn.name() for t in a[1:]] == [t.grad_fn.name() for t in b[1:]]
     loss(b, weights).backward()
     loss(a, [here(w) for w in weights]).backward()
     everything = (
