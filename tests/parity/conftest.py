@@ -6,7 +6,7 @@ from collections import defaultdict
 
 
 def pytest_terminal_summary(terminalreporter):
-    counts, missing = defaultdict(int), defaultdict(set)
+    counts, left_out, missing = defaultdict(int), defaultdict(int), defaultdict(set)
     for reports in terminalreporter.stats.values():
         for report in reports:
             if getattr(report, "when", "") != "call":
@@ -14,9 +14,12 @@ def pytest_terminal_summary(terminalreporter):
             for key, value in report.user_properties:
                 if key.startswith("cases of "):
                     counts[key.removeprefix("cases of ")] += value
+                elif key.startswith("left out of "):
+                    left_out[key.removeprefix("left out of ")] += value
                 elif key.startswith("missing in "):
                     missing[key.removeprefix("missing in ")].add(value)
     for suite, count in sorted(counts.items()):
         names = sorted(missing[suite])
         end = f"; MISSING in pycore: {', '.join(names)}" if names else "; nothing missing"
-        terminalreporter.write_line(f"{suite}: {count} cases{end}")
+        part = f" of {count + left_out[suite]}" if left_out[suite] else ""
+        terminalreporter.write_line(f"{suite}: {count}{part} cases{end}")

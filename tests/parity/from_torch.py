@@ -6,6 +6,7 @@ Knows both libraries; must not hold samples or comparisons.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from functools import wraps
 from typing import Any
 
@@ -90,6 +91,9 @@ def convert(value: Any, known: dict[int, Any] | None = None) -> Any:
         return tuple(convert(entry, known) for entry in value)
     if isinstance(value, (list, tuple)):
         return type(value)(convert(entry, known) for entry in value)
+    if dataclasses.is_dataclass(value) and type(value).__module__.startswith("torch."):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+        return getattr(pycore.nn, type(value).__name__)(**convert(fields, known))
     name = getattr(value, "__name__", "")
     if isinstance(value, type) and issubclass(value, torch.nn.Module):
         return getattr(pycore.nn, name)
