@@ -85,6 +85,9 @@ def convert(value: Any, known: dict[int, Any] | None = None) -> Any:
         return pycore.device(str(value))
     if isinstance(value, torch.nn.utils.rnn.PackedSequence):
         return pycore.nn.utils.rnn.PackedSequence(*(convert(part, known) for part in value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return getattr(pycore.nn, type(value).__name__)(**convert(fields, known))
     if isinstance(value, dict):
         return {key: convert(entry, known) for key, entry in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
