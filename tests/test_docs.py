@@ -1,4 +1,4 @@
-"""The examples of every Python module of the package run.
+"""The examples of every Python module of the package run, and public names have one.
 
 test_ops.py runs those of the operators.
 """
@@ -26,3 +26,37 @@ MODULES = sorted(
 def test_examples(name):
     pycore.manual_seed(0)
     assert doctest.testmod(importlib.import_module(name), optionflags=FLAGS).failed == 0
+
+
+# Public names of these modules show how they are used.
+EXPLAINED = [
+    "func",
+    "nn",
+    "nn.attention",
+    "nn.init",
+    "nn.parameter",
+    "nn.utils",
+    "nn.utils.parametrizations",
+    "nn.utils.parametrize",
+    "nn.utils.rnn",
+    "optim",
+    "optim.lr_scheduler",
+    "optim.swa_utils",
+    "utils.checkpoint",
+]
+# Base classes, exceptions and deprecated names explain themselves by others' examples.
+WITHOUT = {"CheckpointError", "LRScheduler", "Optimizer", "clip_grad_norm"}
+
+
+@pytest.mark.parametrize("name", EXPLAINED)
+def test_public_names_have_examples(name):
+    module = importlib.import_module(f"pycore.{name}")
+    names = [n for n in getattr(module, "__all__", dir(module)) if not n.startswith("_")]
+    values = {n: getattr(module, n) for n in names if n not in WITHOUT}
+    own = {
+        n: v
+        for n, v in values.items()
+        if callable(v) and getattr(v, "__module__", "").startswith("pycore")
+    }
+    assert own
+    assert [n for n, v in own.items() if ">>>" not in (v.__doc__ or "")] == []

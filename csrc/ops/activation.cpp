@@ -370,8 +370,18 @@ PYCORE_OP("nn.tanhshrink(Tensor input) -> Tensor", tanhshrink, kPlain, R"(
 >>> pycore.nn.functional.tanhshrink(pycore.tensor([0., 1.]))
 tensor([0.0000, 0.2384])
 )");
-PYCORE_OP("nn.sigmoid(Tensor input) -> Tensor", sigmoid, kPlain, "See :func:`pycore.sigmoid`.");
-PYCORE_OP("nn.tanh(Tensor input) -> Tensor", tanh, kPlain, "See :func:`pycore.tanh`.");
+PYCORE_OP("nn.sigmoid(Tensor input) -> Tensor", sigmoid, kPlain, R"(
+See :func:`pycore.sigmoid`.
+
+>>> pycore.nn.functional.sigmoid(pycore.zeros(2))
+tensor([0.5000, 0.5000])
+)");
+PYCORE_OP("nn.tanh(Tensor input) -> Tensor", tanh, kPlain, R"(
+See :func:`pycore.tanh`.
+
+>>> pycore.nn.functional.tanh(pycore.zeros(2))
+tensor([0., 0.])
+)");
 
 // --- thresholds
 // ----------------------------------------------------------------------------------------

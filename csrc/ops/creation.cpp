@@ -107,8 +107,12 @@ tensor([1., 1.])
 Tensor empty_like_op(const Tensor& t, Dtype dtype, Ignored, Ignored, bool, bool grad, Ignored) {
   return finish(empty(t.sizes(), dtype.value_or(t.dtype())), grad);
 }
-PYCORE_OP("empty_like(Tensor input, " PC_LIKE_ARGS ") -> Tensor", empty_like_op, kFunction,
-          "An uninitialised tensor of the shape and dtype of ``input``.");
+PYCORE_OP("empty_like(Tensor input, " PC_LIKE_ARGS ") -> Tensor", empty_like_op, kFunction, R"(
+An uninitialised tensor of the shape and dtype of ``input``.
+
+>>> pycore.empty_like(pycore.ones(2, 3)).shape
+pycore.Size([2, 3])
+)");
 Tensor full_like_op(const Tensor& t, Scalar value, Dtype dtype, Ignored, Ignored, bool, bool grad,
                     Ignored) {
   return finish(full(t.sizes(), value, dtype.value_or(t.dtype())), grad);
@@ -125,23 +129,43 @@ Tensor new_zeros(const Tensor& t, IntSpan size, Dtype dtype, Ignored, Ignored, b
   return finish(zeros(size, dtype.value_or(t.dtype())), grad);
 }
 PYCORE_OP("new_zeros(Tensor input, int[] size, " PC_FACTORY_ARGS ") -> Tensor", new_zeros, kMethod,
-          "Zeros of the given size and the dtype of the tensor.");
+          R"(
+Zeros of the given size and the dtype of the tensor.
+
+>>> pycore.tensor([1]).new_zeros(2)
+tensor([0, 0])
+)");
 Tensor new_ones(const Tensor& t, IntSpan size, Dtype dtype, Ignored, Ignored, bool, bool grad) {
   return finish(ones(size, dtype.value_or(t.dtype())), grad);
 }
 PYCORE_OP("new_ones(Tensor input, int[] size, " PC_FACTORY_ARGS ") -> Tensor", new_ones, kMethod,
-          "Ones of the given size and the dtype of the tensor.");
+          R"(
+Ones of the given size and the dtype of the tensor.
+
+>>> pycore.tensor([1]).new_ones(2)
+tensor([1, 1])
+)");
 Tensor new_empty(const Tensor& t, IntSpan size, Dtype dtype, Ignored, Ignored, bool, bool grad) {
   return finish(empty(size, dtype.value_or(t.dtype())), grad);
 }
 PYCORE_OP("new_empty(Tensor input, int[] size, " PC_FACTORY_ARGS ") -> Tensor", new_empty, kMethod,
-          "An uninitialised tensor of the given size and the dtype of the tensor.");
+          R"(
+An uninitialised tensor of the given size and the dtype of the tensor.
+
+>>> pycore.tensor([1]).new_empty(2, 3).shape
+pycore.Size([2, 3])
+)");
 Tensor new_full(const Tensor& t, IntSpan size, Scalar value, Dtype dtype, Ignored, Ignored, bool,
                 bool grad) {
   return finish(full(size, value, dtype.value_or(t.dtype())), grad);
 }
 PYCORE_OP("new_full(Tensor input, int[] size, Scalar fill_value, " PC_FACTORY_ARGS ") -> Tensor",
-          new_full, kMethod, "A tensor of the given size and value and the dtype of the tensor.");
+          new_full, kMethod, R"(
+A tensor of the given size and value and the dtype of the tensor.
+
+>>> pycore.tensor([1]).new_full((2,), 7)
+tensor([7, 7])
+)");
 
 // --- sequences
 // -----------------------------------------------------------------------------------------------------------

@@ -303,8 +303,12 @@ The sum of the products of two vectors' elements; no broadcasting.
 >>> pycore.dot(pycore.tensor([2., 3.]), pycore.tensor([2., 1.]))
 tensor(7.)
 )");
-PYCORE_OP("vdot(Tensor input, Tensor other) -> Tensor", dot, kFunction | kMethod | kOut,
-          "The same as :func:`dot` for real numbers.");
+PYCORE_OP("vdot(Tensor input, Tensor other) -> Tensor", dot, kFunction | kMethod | kOut, R"(
+The same as :func:`dot` for real numbers.
+
+>>> pycore.vdot(pycore.tensor([1, 2]), pycore.tensor([3, 4]))
+tensor(11)
+)");
 
 Tensor outer(const Tensor& a, const Tensor& b) {
   PC_CHECK(a.dim() == 1, "outer: Expected 1-D argument self, but got ", a.dim(), "-D");

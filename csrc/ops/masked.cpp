@@ -194,7 +194,13 @@ static Result nonzero_op(const Tensor& input, bool as_tuple) {
 }
 PYCORE_OP("nonzero(Tensor input, *, bool as_tuple) -> Tensor[]", nonzero_op, kFunction | kMethod,
           "");
-PYCORE_OP("argwhere(Tensor input) -> Tensor", nonzero, kFunction | kMethod, "As :func:`nonzero`.");
+PYCORE_OP("argwhere(Tensor input) -> Tensor", nonzero, kFunction | kMethod, R"(
+As :func:`nonzero`.
+
+>>> pycore.argwhere(pycore.tensor([0, 5, 6]))
+tensor([[1],
+        [2]])
+)");
 PYCORE_OP("where(Tensor condition) -> Tensor[]", nonzero_tuple, kFunction,
           "``nonzero(condition, as_tuple=True)``.");
 

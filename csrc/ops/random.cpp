@@ -53,14 +53,22 @@ Tensor rand_like(const Tensor& t, Generator* g, Dtype dtype, Ignored, Ignored, b
                  Ignored) {
   return finish(uniform_(empty_in_order_of(t, dtype.value_or(t.dtype())), 0, 1, g), grad);
 }
-PYCORE_OP("rand_like(Tensor input, " PC_RANDOM_LIKE_ARGS ") -> Tensor", rand_like, kFunction,
-          "Numbers evenly distributed over [0, 1), in the shape and dtype of ``input``.");
+PYCORE_OP("rand_like(Tensor input, " PC_RANDOM_LIKE_ARGS ") -> Tensor", rand_like, kFunction, R"(
+Numbers evenly distributed over [0, 1), in the shape and dtype of ``input``.
+
+>>> pycore.rand_like(pycore.ones(2, 3)).shape
+pycore.Size([2, 3])
+)");
 Tensor randn_like(const Tensor& t, Generator* g, Dtype dtype, Ignored, Ignored, bool, bool grad,
                   Ignored) {
   return finish(normal_(empty_in_order_of(t, dtype.value_or(t.dtype())), 0, 1, g), grad);
 }
-PYCORE_OP("randn_like(Tensor input, " PC_RANDOM_LIKE_ARGS ") -> Tensor", randn_like, kFunction,
-          "Numbers from the standard normal distribution, in the shape and dtype of ``input``.");
+PYCORE_OP("randn_like(Tensor input, " PC_RANDOM_LIKE_ARGS ") -> Tensor", randn_like, kFunction, R"(
+Numbers from the standard normal distribution, in the shape and dtype of ``input``.
+
+>>> pycore.randn_like(pycore.ones(2, 3)).shape
+pycore.Size([2, 3])
+)");
 
 Tensor randint_low(int64_t low, int64_t high, IntSpan size, Generator* g, Dtype dtype, Ignored,
                    Ignored, bool, bool grad) {
@@ -91,9 +99,12 @@ Tensor randint_like(const Tensor& t, int64_t high, Generator* g, Dtype dtype, Ig
   return randint_like_low(t, 0, high, g, dtype, a, b, c, grad, d);
 }
 PYCORE_OP("randint_like(Tensor input, int high, " PC_RANDOM_LIKE_ARGS ") -> Tensor", randint_like,
-          kFunction,
-          "Integers from ``low`` (0) up to but not including ``high``, in the shape and dtype of "
-          "``input``.");
+          kFunction, R"(
+Integers from ``low`` (0) up to but not including ``high``, in the shape and dtype of ``input``.
+
+>>> pycore.randint_like(pycore.ones(2, 3), 5).shape
+pycore.Size([2, 3])
+)");
 PYCORE_OP("randint_like(Tensor input, int low, int high, " PC_RANDOM_LIKE_ARGS ") -> Tensor",
           randint_like_low, kFunction, "");
 

@@ -474,10 +474,20 @@ PYCORE_OP("clip(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor", cl
           kFunction | kMethod | kInplace | kOut, "");
 static Tensor clamp_min(const Tensor& input, Scalar min) { return clamp(input, min, std::nullopt); }
 PYCORE_OP("clamp_min(Tensor input, Scalar min) -> Tensor", clamp_min,
-          kFunction | kMethod | kInplace, "Raises every element to at least ``min``.");
+          kFunction | kMethod | kInplace, R"(
+Raises every element to at least ``min``.
+
+>>> pycore.clamp_min(pycore.tensor([-1., 2.]), 0)
+tensor([0., 2.])
+)");
 static Tensor clamp_max(const Tensor& input, Scalar max) { return clamp(input, std::nullopt, max); }
 PYCORE_OP("clamp_max(Tensor input, Scalar max) -> Tensor", clamp_max,
-          kFunction | kMethod | kInplace, "Lowers every element to at most ``max``.");
+          kFunction | kMethod | kInplace, R"(
+Lowers every element to at most ``max``.
+
+>>> pycore.clamp_max(pycore.tensor([-1., 2.]), 0)
+tensor([-1.,  0.])
+)");
 
 // --- nan_to_num, predicates
 // --------------------------------------------------------------------------------------------

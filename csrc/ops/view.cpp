@@ -121,11 +121,21 @@ tensor([[0, 1],
         [2, 3]])
 )");
 static Tensor view_as_other(const Tensor& t, const Tensor& other) { return view(t, other.sizes()); }
-PYCORE_OP("view_as(Tensor input, Tensor other) -> Tensor", view_as_other, kMethod,
-          "``input.view(other.size())``.");
+PYCORE_OP("view_as(Tensor input, Tensor other) -> Tensor", view_as_other, kMethod, R"(
+``input.view(other.size())``.
+
+>>> pycore.arange(4).view_as(pycore.zeros(2, 2))
+tensor([[0, 1],
+        [2, 3]])
+)");
 static Tensor reshape_as(const Tensor& t, const Tensor& other) { return reshape(t, other.sizes()); }
-PYCORE_OP("reshape_as(Tensor input, Tensor other) -> Tensor", reshape_as, kMethod,
-          "``input.reshape(other.size())``.");
+PYCORE_OP("reshape_as(Tensor input, Tensor other) -> Tensor", reshape_as, kMethod, R"(
+``input.reshape(other.size())``.
+
+>>> pycore.arange(4).reshape_as(pycore.zeros(2, 2))
+tensor([[0, 1],
+        [2, 3]])
+)");
 
 namespace {
 struct AliasBackward0 {
@@ -184,7 +194,12 @@ Merges the dimensions from ``start_dim`` to ``end_dim`` into one.
 pycore.Size([2, 12])
 )");
 static Tensor ravel(const Tensor& t) { return reshape(t, {{-1}}); }
-PYCORE_OP("ravel(Tensor input) -> Tensor", ravel, kView, "All elements in one dimension.");
+PYCORE_OP("ravel(Tensor input) -> Tensor", ravel, kView, R"(
+All elements in one dimension.
+
+>>> pycore.ravel(pycore.tensor([[1, 2], [3, 4]]))
+tensor([1, 2, 3, 4])
+)");
 
 static Tensor unflatten(const Tensor& t, int64_t dim, IntSpan sizes) {
   dim = wrap_dim(dim, t.dim());
@@ -291,11 +306,21 @@ tensor([[1, 1, 1],
         [2, 2, 2]])
 )");
 static Tensor expand_as(const Tensor& t, const Tensor& other) { return expand(t, other.sizes()); }
-PYCORE_OP("expand_as(Tensor input, Tensor other) -> Tensor", expand_as, kMethod,
-          "``input.expand(other.size())``.");
+PYCORE_OP("expand_as(Tensor input, Tensor other) -> Tensor", expand_as, kMethod, R"(
+``input.expand(other.size())``.
+
+>>> pycore.tensor([1, 2]).expand_as(pycore.zeros(2, 2))
+tensor([[1, 2],
+        [1, 2]])
+)");
 static Tensor broadcast_to(const Tensor& t, IntSpan size) { return expand(t, size); }
-PYCORE_OP("broadcast_to(Tensor input, int[] size) -> Tensor", broadcast_to, kView,
-          "``input.expand(size)``.");
+PYCORE_OP("broadcast_to(Tensor input, int[] size) -> Tensor", broadcast_to, kView, R"(
+``input.expand(size)``.
+
+>>> pycore.broadcast_to(pycore.tensor([1, 2]), (2, 2))
+tensor([[1, 2],
+        [1, 2]])
+)");
 
 // --- permute, transpose
 // ----------------------------------------------------------------------------------------------------
@@ -686,7 +711,12 @@ static std::vector<Tensor> split_sizes(const Tensor& x, IntSpan sizes, int64_t d
   return multi(std::move(parts));
 }
 PYCORE_OP("split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> Tensor[]", split_sizes,
-          kView, "Views of consecutive parts of the given sizes.");
+          kView, R"(
+Views of consecutive parts of the given sizes.
+
+>>> pycore.split_with_sizes(pycore.arange(3), [1, 2])
+(tensor([0]), tensor([1, 2]))
+)");
 
 static std::vector<Tensor> split_size(const Tensor& x, int64_t size, int64_t dim) {
   PC_CHECK(x.dim() > 0, "split expects at least a 1-dimensional tensor");

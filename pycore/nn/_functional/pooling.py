@@ -23,7 +23,12 @@ def max_pool1d_with_indices(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """`max_pool1d` that returns the positions of the maxima too."""
+    """`max_pool1d` that returns the positions of the maxima too.
+
+    >>> import pycore
+    >>> pycore.nn.functional.max_pool1d_with_indices(pycore.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    (tensor([[3., 2.]]), tensor([[1, 2]]))
+    """
     return _C._nn.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
@@ -36,7 +41,12 @@ def max_pool2d_with_indices(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """`max_pool2d` that returns the positions of the maxima too."""
+    """`max_pool2d` that returns the positions of the maxima too.
+
+    >>> import pycore
+    >>> pycore.nn.functional.max_pool2d_with_indices(pycore.ones(1, 4, 4), 2)[0].shape
+    pycore.Size([1, 2, 2])
+    """
     return _C._nn.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
@@ -49,7 +59,12 @@ def max_pool3d_with_indices(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """`max_pool3d` that returns the positions of the maxima too."""
+    """`max_pool3d` that returns the positions of the maxima too.
+
+    >>> import pycore
+    >>> pycore.nn.functional.max_pool3d_with_indices(pycore.ones(1, 4, 4, 4), 2)[0].shape
+    pycore.Size([1, 2, 2, 2])
+    """
     return _C._nn.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
@@ -74,7 +89,12 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
-    """`adaptive_avg_pool2d` of `(N, C, D, H, W)`."""
+    """`adaptive_avg_pool2d` of `(N, C, D, H, W)`.
+
+    >>> import pycore
+    >>> pycore.nn.functional.adaptive_avg_pool3d(pycore.ones(1, 4, 4, 4), 2).shape
+    pycore.Size([1, 2, 2, 2])
+    """
     return _C._nn.adaptive_avg_pool3d(input, _without_none(output_size, input))
 
 
@@ -89,28 +109,48 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 
 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """`adaptive_max_pool2d` of `(N, C, D, H, W)`."""
+    """`adaptive_max_pool2d` of `(N, C, D, H, W)`.
+
+    >>> import pycore
+    >>> pycore.nn.functional.adaptive_max_pool3d(pycore.ones(1, 4, 4, 4), 2).shape
+    pycore.Size([1, 2, 2, 2])
+    """
     return _C._nn.adaptive_max_pool3d(input, _without_none(output_size, input), return_indices)
 
 
 def adaptive_max_pool1d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """`adaptive_max_pool1d` that returns the positions of the maxima too."""
+    """`adaptive_max_pool1d` that returns the positions of the maxima too.
+
+    >>> import pycore
+    >>> pycore.nn.functional.adaptive_max_pool1d_with_indices(pycore.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    (tensor([[3., 2.]]), tensor([[1, 2]]))
+    """
     return _C._nn.adaptive_max_pool1d(input, output_size, True)
 
 
 def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """`adaptive_max_pool2d` that returns the positions of the maxima too."""
+    """`adaptive_max_pool2d` that returns the positions of the maxima too.
+
+    >>> import pycore
+    >>> pycore.nn.functional.adaptive_max_pool2d_with_indices(pycore.ones(1, 4, 4), 2)[0].shape
+    pycore.Size([1, 2, 2])
+    """
     return adaptive_max_pool2d(input, output_size, True)
 
 
 def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """`adaptive_max_pool3d` that returns the positions of the maxima too."""
+    """`adaptive_max_pool3d` that returns the positions of the maxima too.
+
+    >>> import pycore
+    >>> pycore.nn.functional.adaptive_max_pool3d_with_indices(pycore.ones(1, 4, 4, 4), 2)[0].shape
+    pycore.Size([1, 2, 2, 2])
+    """
     return adaptive_max_pool3d(input, output_size, True)
 
 
@@ -258,7 +298,13 @@ def max_unpool2d(
     padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:
-    """Put the maxima of `max_pool2d` back to their positions, zeros elsewhere."""
+    """Put the maxima of `max_pool2d` back to their positions, zeros elsewhere.
+
+    >>> import pycore
+    >>> pycore.nn.functional.max_unpool2d(pycore.ones(1, 1, 1), pycore.tensor([[[3]]]), 2)
+    tensor([[[0., 0.],
+             [0., 1.]]])
+    """
     return _max_unpool(input, indices, kernel_size, stride, padding, output_size, 2)
 
 
@@ -270,5 +316,10 @@ def max_unpool3d(
     padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:
-    """Put the maxima of `max_pool3d` back to their positions, zeros elsewhere."""
+    """Put the maxima of `max_pool3d` back to their positions, zeros elsewhere.
+
+    >>> import pycore
+    >>> pycore.nn.functional.max_unpool3d(pycore.ones(1, 1, 1, 1), pycore.tensor([[[[7]]]]), 2).shape
+    pycore.Size([1, 2, 2, 2])
+    """
     return _max_unpool(input, indices, kernel_size, stride, padding, output_size, 3)

@@ -65,7 +65,15 @@ def clip_grads_with_norm_(
     total_norm: Tensor,
     foreach: bool | None = None,
 ) -> None:
-    """Scale all gradients so that their known `total_norm` becomes at most `max_norm`."""
+    """Scale all gradients so that their known `total_norm` becomes at most `max_norm`.
+
+    >>> import pycore
+    >>> p = pycore.nn.Parameter(pycore.zeros(2))
+    >>> p.grad = pycore.tensor([3.0, 4.0])
+    >>> pycore.nn.utils.clip_grads_with_norm_(p, 1.0, pycore.tensor(5.0))
+    >>> p.grad
+    tensor([0.6000, 0.8000])
+    """
     grads = [p.grad for p in _as_list(parameters) if p.grad is not None]
     if not grads:
         return

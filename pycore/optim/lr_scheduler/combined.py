@@ -108,7 +108,20 @@ class SequentialLR(_Combined):
 
 
 class ChainedScheduler(_Combined):
-    """Steps all schedules at every step; each multiplies what the one before has written."""
+    """Steps all schedules at every step; each multiplies what the one before has written.
+
+    >>> import pycore
+    >>> opt = pycore.optim.SGD([pycore.nn.Parameter(pycore.zeros(1))], lr=1.0)
+    >>> L = pycore.optim.lr_scheduler
+    >>> schedule = L.ChainedScheduler([L.ExponentialLR(opt, 0.5), L.StepLR(opt, 2, 0.1)])
+    >>> for _ in range(3):
+    ...     opt.step()
+    ...     schedule.step()
+    ...     print(round(schedule.get_last_lr()[0], 4))
+    0.5
+    0.025
+    0.0125
+    """
 
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None

@@ -65,6 +65,17 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """Half cosines one after the other, each `T_mult` times as long as the one before.
 
     `step` may get a fraction of an epoch.
+
+    >>> import pycore
+    >>> opt = pycore.optim.SGD([pycore.nn.Parameter(pycore.zeros(1))], lr=1.0)
+    >>> schedule = pycore.optim.lr_scheduler.CosineAnnealingWarmRestarts(opt, T_0=2)
+    >>> for _ in range(3):
+    ...     opt.step()
+    ...     schedule.step()
+    ...     print(round(schedule.get_last_lr()[0], 4))
+    0.5
+    1.0
+    0.5
     """
 
     def __init__(

@@ -56,6 +56,17 @@ class CyclicLR(_MomentumMixin, LRScheduler):
             `gamma**step`); `scale_fn` replaces it.
         scale_mode: whether `scale_fn` gets the cycle or the iteration.
         cycle_momentum: move the momentum against the rate.
+
+    >>> import pycore
+    >>> opt = pycore.optim.SGD([pycore.nn.Parameter(pycore.zeros(1))], lr=1.0)
+    >>> schedule = pycore.optim.lr_scheduler.CyclicLR(opt, 0.1, 1.0, step_size_up=2, cycle_momentum=False)
+    >>> for _ in range(3):
+    ...     opt.step()
+    ...     schedule.step()
+    ...     print(round(schedule.get_last_lr()[0], 4))
+    0.55
+    1.0
+    0.55
     """
 
     def __init__(

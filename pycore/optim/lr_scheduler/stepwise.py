@@ -74,7 +74,19 @@ class LambdaLR(_FunctionLR):
 
 
 class MultiplicativeLR(_FunctionLR):
-    """Current rate times `lr_lambda(step)`; one function or one per group."""
+    """Current rate times `lr_lambda(step)`; one function or one per group.
+
+    >>> import pycore
+    >>> opt = pycore.optim.SGD([pycore.nn.Parameter(pycore.zeros(1))], lr=1.0)
+    >>> schedule = pycore.optim.lr_scheduler.MultiplicativeLR(opt, lambda epoch: 0.9)
+    >>> for _ in range(3):
+    ...     opt.step()
+    ...     schedule.step()
+    ...     print(round(schedule.get_last_lr()[0], 4))
+    0.9
+    0.81
+    0.729
+    """
 
     def get_lr(self) -> list[Any]:
         self._warn_outside_step()
@@ -115,7 +127,19 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """Times `gamma` at each of the steps in `milestones`."""
+    """Times `gamma` at each of the steps in `milestones`.
+
+    >>> import pycore
+    >>> opt = pycore.optim.SGD([pycore.nn.Parameter(pycore.zeros(1))], lr=1.0)
+    >>> schedule = pycore.optim.lr_scheduler.MultiStepLR(opt, [1, 3], gamma=0.1)
+    >>> for _ in range(3):
+    ...     opt.step()
+    ...     schedule.step()
+    ...     print(round(schedule.get_last_lr()[0], 4))
+    0.1
+    0.1
+    0.01
+    """
 
     def __init__(
         self,
@@ -141,7 +165,19 @@ class MultiStepLR(LRScheduler):
 
 
 class ConstantLR(LRScheduler):
-    """Times `factor` for the first `total_iters` steps."""
+    """Times `factor` for the first `total_iters` steps.
+
+    >>> import pycore
+    >>> opt = pycore.optim.SGD([pycore.nn.Parameter(pycore.zeros(1))], lr=1.0)
+    >>> schedule = pycore.optim.lr_scheduler.ConstantLR(opt, factor=0.5, total_iters=2)
+    >>> for _ in range(3):
+    ...     opt.step()
+    ...     schedule.step()
+    ...     print(round(schedule.get_last_lr()[0], 4))
+    0.5
+    1.0
+    1.0
+    """
 
     def __init__(
         self,
@@ -171,7 +207,19 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """Factor from `start_factor` to `end_factor` on a line over `total_iters` steps."""
+    """Factor from `start_factor` to `end_factor` on a line over `total_iters` steps.
+
+    >>> import pycore
+    >>> opt = pycore.optim.SGD([pycore.nn.Parameter(pycore.zeros(1))], lr=1.0)
+    >>> schedule = pycore.optim.lr_scheduler.LinearLR(opt, start_factor=0.5, total_iters=2)
+    >>> for _ in range(3):
+    ...     opt.step()
+    ...     schedule.step()
+    ...     print(round(schedule.get_last_lr()[0], 4))
+    0.75
+    1.0
+    1.0
+    """
 
     def __init__(
         self,
@@ -212,7 +260,19 @@ class LinearLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """Times `gamma` at every step."""
+    """Times `gamma` at every step.
+
+    >>> import pycore
+    >>> opt = pycore.optim.SGD([pycore.nn.Parameter(pycore.zeros(1))], lr=1.0)
+    >>> schedule = pycore.optim.lr_scheduler.ExponentialLR(opt, gamma=0.5)
+    >>> for _ in range(3):
+    ...     opt.step()
+    ...     schedule.step()
+    ...     print(round(schedule.get_last_lr()[0], 4))
+    0.5
+    0.25
+    0.125
+    """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
@@ -229,7 +289,19 @@ class ExponentialLR(LRScheduler):
 
 
 class PolynomialLR(LRScheduler):
-    """First rate times `(1 - step / total_iters)**power`, then 0."""
+    """First rate times `(1 - step / total_iters)**power`, then 0.
+
+    >>> import pycore
+    >>> opt = pycore.optim.SGD([pycore.nn.Parameter(pycore.zeros(1))], lr=1.0)
+    >>> schedule = pycore.optim.lr_scheduler.PolynomialLR(opt, total_iters=4)
+    >>> for _ in range(3):
+    ...     opt.step()
+    ...     schedule.step()
+    ...     print(round(schedule.get_last_lr()[0], 4))
+    0.75
+    0.5
+    0.25
+    """
 
     def __init__(
         self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
