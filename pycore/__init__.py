@@ -63,24 +63,39 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     # What __getattr__ finds below, for type checkers.
     from . import (
+        accelerator as accelerator,
+        amp as amp,
+        backends as backends,
+        compiler as compiler,
+        cpu as cpu,
+        cuda as cuda,
         func as func,
         functional as functional,
+        jit as jit,
+        linalg as linalg,
+        mps as mps,
         nn as nn,
         optim as optim,
         serialization as serialization,
+        special as special,
+        testing as testing,
+        types as types,
         utils as utils,
+        version as version,
+        xpu as xpu,
     )
     from ._contraction import chain_matmul as chain_matmul, einsum as einsum, tensordot as tensordot
     from ._tensor_str import set_printoptions as set_printoptions
+    from .amp import GradScaler as GradScaler, autocast as autocast
     from .serialization import load as load, save as save
 
 _composite.attach(_C.Tensor)
 
 _LAZY_MODULES = frozenset(
     {
-        "amp", "backends", "cpu", "cuda", "distributions", "fft", "func", "functional", "jit", "linalg",
-        "nn", "onnx", "optim", "overrides", "serialization", "special", "testing", "types", "utils",
-        "version",
+        "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "func", "functional", "jit",
+        "linalg", "mps", "mtia", "nn", "optim", "serialization", "special", "testing", "types", "utils",
+        "version", "xpu",
     }
 )  # fmt: skip
 _LAZY_NAMES = {
@@ -93,6 +108,15 @@ _LAZY_NAMES = {
     "iinfo": "_typeinfo",
     "set_printoptions": "_tensor_str",
     "get_printoptions": "_tensor_str",
+    "OutOfMemoryError": "cuda",
+    "GradScaler": "amp",
+    "autocast": "amp",
+    "clear_autocast_cache": "amp",
+    "get_autocast_cpu_dtype": "amp",
+    "get_autocast_dtype": "amp",
+    "get_autocast_gpu_dtype": "amp",
+    "is_autocast_cpu_enabled": "amp",
+    "is_autocast_enabled": "amp",
 }
 
 

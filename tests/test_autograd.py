@@ -1,5 +1,5 @@
 """Autograd as a user sees it. Every test takes the library as argument, and
-tests/parity/test_autograd_parity.py runs the same tests on PyTorch: what is expected here is what
+tests/parity/test_expectations_parity.py runs the same tests on PyTorch: what is expected here is what
 PyTorch does.
 
 Must not import torch.

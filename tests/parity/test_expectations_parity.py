@@ -1,4 +1,5 @@
-"""What tests/test_autograd.py expects of pycore is what PyTorch does: its tests, run on torch.
+"""What tests/test_autograd.py and tests/test_devices.py expect of pycore is what PyTorch does: their tests,
+run on torch.
 
 Must not skip when a test there is wrong.
 """
@@ -9,12 +10,14 @@ import inspect
 
 import pytest
 import test_autograd
+import test_devices
 
 torch = pytest.importorskip("torch")
 
 TESTS = {
     name: test
-    for name, test in vars(test_autograd).items()
+    for module in (test_autograd, test_devices)
+    for name, test in vars(module).items()
     if name.startswith("test_") and list(inspect.signature(test).parameters) == ["torch"]
 }
 
