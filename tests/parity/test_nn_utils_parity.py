@@ -7,6 +7,7 @@ Needs torch; must not know how the helpers work.
 from __future__ import annotations
 
 import copy
+import importlib
 import pickle
 import warnings
 
@@ -464,3 +465,53 @@ def test_memory_format():
         t.nn.utils.convert_conv2d_weight_memory_format(net, t.channels_last)
         assert bool((net[:2](x) - before).abs().max() < 1e-5)
         assert net[0].weight.is_contiguous(memory_format=t.channels_last)
+
+
+def test_prune():
+    def scenario(t):
+        p = importlib.import_module(f"{t.__name__}.nn.utils.prune")
+        steps = [
+            lambda m: p.identity(m, "weight"),
+            lambda m: p.random_unstructured(m, "weight", 0.3),
+            lambda m: p.random_unstructured(m, "weight", 4),
+            lambda m: p.l1_unstructured(m, "weight", 0.4),
+            lambda m: p.l1_unstructured(m, "weight", 3, importance_scores=m.weight.neg().exp()),
+            lambda m: p.random_structured(m, "weight", 0.4, 0),
+            lambda m: p.random_structured(m, "weight", 1, -1),
+            lambda m: p.ln_structured(m, "weight", 0.5, 2, 0),
+            lambda m: p.ln_structured(m, "weight", 1, 1, -1),
+            lambda m: p.custom_from_mask(m, "weight", t.eye(5, 4)),
+        ]
+        for first in steps:
+            for second in steps:
+                m = t.nn.Linear(4, 5)
+                first(m), second(m)
+                yield same_text(list(m.state_dict()))
+                yield m.weight_mask
+                yield m(t.ones(2, 4))
+                m(t.ones(2, 4)).sum().backward()
+                yield m.weight_orig.grad
+                yield p.is_pruned(m)
+                yield p.remove(m, "weight").weight
+                yield p.is_pruned(m)
+        a, b = t.nn.Linear(4, 5), t.nn.Conv1d(2, 3, 2)
+        pairs = [(a, "weight"), (b, "weight"), (b, "bias")]
+        p.global_unstructured(pairs, p.L1Unstructured, amount=0.5)
+        p.global_unstructured(pairs, p.RandomUnstructured, amount=5)
+        yield a.weight
+        yield b.weight
+        yield b.bias
+        yield p.L1Unstructured(2).prune(t.arange(6.0))
+        for call in (
+            lambda: p.remove(t.nn.Linear(2, 2), "weight"),
+            lambda: p.l1_unstructured(t.nn.Linear(2, 2), "weight", -1),
+            lambda: p.l1_unstructured(t.nn.Linear(2, 2), "weight", 1.5),
+            lambda: p.l1_unstructured(t.nn.Linear(2, 2), "weight", "x"),
+            lambda: p.l1_unstructured(t.nn.Linear(2, 2), "weight", 5),
+            lambda: p.random_structured(t.nn.Linear(2, 2), "bias", 1, 0),
+            lambda: p.random_structured(t.nn.Linear(2, 2), "weight", 1, 2),
+            lambda: p.global_unstructured(3, p.L1Unstructured, amount=1),
+        ):
+            yield outcome(call)
+
+    compare(scenario, 1e-5)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         memory_format as memory_format,
         parametrizations as parametrizations,
         parametrize as parametrize,
+        prune as prune,
         stateless as stateless,
     )
     from .fusion import (
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     )
 
 _LAZY_MODULES = (
-    "fusion", "init", "memory_format", "parametrizations", "parametrize", "stateless",
+    "fusion", "init", "memory_format", "parametrizations", "parametrize", "prune", "stateless",
 )  # fmt: skip
 _LAZY_NAMES = {
     "convert_conv2d_weight_memory_format": "memory_format",
