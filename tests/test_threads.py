@@ -82,7 +82,7 @@ def test_a_forked_child_has_threads_of_its_own(two_threads):
 
 
 @pytest.mark.parametrize(("value", "threads"), [("1", 1), ("3", 3)])
-def test_environment_sets_the_number(value, threads):
+def test_environment_sets_the_number(value, threads, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", "import pycore; print(pycore.get_num_threads())"],
         env={
@@ -90,6 +90,7 @@ def test_environment_sets_the_number(value, threads):
             "OMP_NUM_THREADS": value,
             "PYTHONPATH": str(Path(pycore.__file__).parents[1]),
         },
+        cwd=tmp_path,  # in the repository's top folder Python would find the sources
         capture_output=True,
         text=True,
         check=True,
