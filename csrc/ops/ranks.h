@@ -47,6 +47,69 @@ struct RankRoom {
   RankRoom(const kernels::Context& ctx, int64_t n) : first(ctx, n), second(ctx, n) {}
 };
 
+// What follows knows ranks only, so that it is compiled for two types and not for every dtype.
+
+// Least significant digit first; places are in order to begin with, and each pass keeps the order
+// that it finds (Knuth, The Art of Computer Programming 3, 5.2.5). True if the result is in
+// `other`.
+template <int DigitBits, class Rank>
+__attribute__((noinline)) bool radix_sort_ranks(Rank* ranks, Rank* other, int64_t n, int place_bits,
+                                                int key_bits) {
+  constexpr size_t kDigits = size_t{1} << DigitBits;
+  constexpr int kMostPasses = (64 + DigitBits - 1) / DigitBits;
+  const int passes = (key_bits + DigitBits - 1) / DigitBits;
+  const auto digit = [place_bits](Rank r, int pass) {
+    return static_cast<size_t>(r >> (place_bits + pass * DigitBits)) & (kDigits - 1);
+  };
+  std::array<std::array<int64_t, kDigits>, kMostPasses> counts;
+  std::fill_n(counts[0].data(), static_cast<size_t>(passes) * kDigits, 0);
+  for (int64_t i = 0; i < n; ++i)
+    for (int pass = 0; pass < passes; ++pass) ++counts[pass][digit(ranks[i], pass)];
+  bool swapped = false;
+  for (int pass = 0; pass < passes; ++pass) {
+    auto& next = counts[pass];
+    if (next[digit(ranks[0], pass)] == n) continue;  // all the same
+    int64_t start = 0;
+    for (int64_t& count : next) start += std::exchange(count, start);
+    for (int64_t i = 0; i < n; ++i) other[next[digit(ranks[i], pass)]++] = ranks[i];
+    std::swap(ranks, other);
+    swapped = !swapped;
+  }
+  return swapped;
+}
+
+template <class Rank>
+__attribute__((noinline)) bool sort_ranks(Rank* ranks, Rank* other, int64_t n, int place_bits,
+                                          int key_bits) {
+  if (n > 64)
+    return n <= 4096 || key_bits < 32 ? radix_sort_ranks<8>(ranks, other, n, place_bits, key_bits)
+                                      : radix_sort_ranks<11>(ranks, other, n, place_bits, key_bits);
+  std::sort(ranks, ranks + n);
+  return false;
+}
+
+// Brings the k least ranks to the front, in order.
+template <class Rank>
+__attribute__((noinline)) void least_ranks_first(Rank* ranks, int64_t k, int64_t n) {
+  if (k < n) std::nth_element(ranks, ranks + k, ranks + n);
+  std::sort(ranks, ranks + k);
+}
+
+// The rank that would be at place k if they were sorted.
+template <class Rank>
+__attribute__((noinline)) const Rank* nth_rank(Rank* ranks, int64_t k, int64_t n) {
+  std::nth_element(ranks, ranks + k, ranks + n);
+  return ranks + k;
+}
+
+// The k least ranks seen so far as a heap, the greatest of them on top.
+template <class Rank>
+__attribute__((noinline)) void replace_greatest(Rank* heap, int64_t k, Rank rank) {
+  std::pop_heap(heap, heap + k);
+  heap[k - 1] = rank;
+  std::push_heap(heap, heap + k);
+}
+
 // One line of n values, `stride` apart, and the first `n` or fewer of its ranks.
 template <class T, class RankType>
 struct RankedLine {
@@ -89,48 +152,19 @@ struct RankedLine {
   }
   void sort() {
     fill();
-    if (n <= 64)
-      std::sort(ranks, ranks + n);
-    else if (n <= 4096 || kKeyBits<T> < 32)
-      radix_sort<8>();
-    else
-      radix_sort<11>();
-  }
-
- private:
-  // Least significant digit first; places are in order to begin with, and each pass keeps the order
-  // that it finds (Knuth, The Art of Computer Programming 3, 5.2.5).
-  template <int DigitBits>
-  void radix_sort() {
-    constexpr int kPasses = (kKeyBits<T> + DigitBits - 1) / DigitBits;
-    constexpr size_t kDigits = size_t{1} << DigitBits;
-    const auto digit = [](Rank r, int pass) {
-      return static_cast<size_t>(r >> (kPlaceBits + pass * DigitBits)) & (kDigits - 1);
-    };
-    std::array<std::array<int64_t, kDigits>, kPasses> counts{};
-    for (int64_t i = 0; i < n; ++i)
-      for (int pass = 0; pass < kPasses; ++pass) ++counts[pass][digit(ranks[i], pass)];
-    for (int pass = 0; pass < kPasses; ++pass) {
-      auto& next = counts[pass];
-      if (next[digit(ranks[0], pass)] == n) continue;  // all the same
-      int64_t start = 0;
-      for (int64_t& count : next) start += std::exchange(count, start);
-      for (int64_t i = 0; i < n; ++i) other[next[digit(ranks[i], pass)]++] = ranks[i];
-      std::swap(ranks, other);
-    }
+    if (sort_ranks(ranks, other, n, kPlaceBits, kKeyBits<T>)) std::swap(ranks, other);
   }
 };
 
-// Calls body(room) with room for ranks of lines of n values.
+// Calls body(room) with room for ranks of lines of n values. A rank of 64 bits has room for keys of
+// up to 32 and as many places.
 template <class T, class Body>
 void with_ranks(int64_t n, const Body& body) {
-  if (sizeof(T) == 8 || n >> 32) {
-    RankRoom<unsigned __int128> room(kernel_context(), n);
-    body(room);
-  } else {
-    RankRoom<uint64_t> room(kernel_context(), n);
-    body(room);
-  }
+  using Rank = std::conditional_t<sizeof(T) == 8, unsigned __int128, uint64_t>;
+  PC_CHECK_IMPLEMENTED(sizeof(T) == 8 || n >> 32 == 0, "lines of ", n, " elements of ", sizeof(T),
+                       " bytes cannot be sorted: 2^32 or more");
+  RankRoom<Rank> room(kernel_context(), n);
+  body(room);
 }
 
 }  // namespace pycore

@@ -158,20 +158,16 @@ static Pair topk(const Tensor& input, int64_t k, int64_t dim, bool largest, bool
     auto* ranks = line.ranks;
     if (k * 16 > line.n) {
       line.fill();
-      if (k < line.n) std::nth_element(ranks, ranks + k, ranks + line.n);
-      std::sort(ranks, ranks + k);
+      least_ranks_first(ranks, k, line.n);
     } else if (k > 0) {
       // The best so far as a heap, the worst of them on top.
       for (int64_t i = 0; i < k; ++i) ranks[i] = line.rank(i);
       std::make_heap(ranks, ranks + k);
       for (int64_t i = k; i < line.n; ++i) {
         const auto rank = line.rank(i);
-        if (rank >= ranks[0]) continue;
-        std::pop_heap(ranks, ranks + k);
-        ranks[k - 1] = rank;
-        std::push_heap(ranks, ranks + k);
+        if (rank < ranks[0]) replace_greatest(ranks, k, rank);
       }
-      std::sort_heap(ranks, ranks + k);
+      least_ranks_first(ranks, k, k);
     }
     return ranks;
   });
@@ -199,9 +195,7 @@ Pair select_one(const char* op, const Tensor& input, int64_t dim, bool keepdim,
                    " to have non-zero size.");
   auto [values, indices] = order_lines(input, dim, 1, false, [&](auto& line) {
     line.fill();
-    auto* at = line.ranks + position(line);
-    std::nth_element(line.ranks, at, line.ranks + line.n);
-    return at;
+    return nth_rank(line.ranks, position(line), line.n);
   });
   if (!keepdim && input.dim() > 0) {
     Dims shape = input.sizes();
