@@ -39,3 +39,22 @@ def answering(module: str, answers: dict[str, Any]) -> dict[str, Callable[..., A
         return answer
 
     return {name: make(name, value) for name, value in answers.items()}
+
+
+def absent_device(module: str, label: str) -> dict[str, Callable[..., Any]]:
+    """The functions of a kind of device that programs ask for on any machine."""
+    return answering(
+        module,
+        {
+            "is_available": False,
+            "device_count": 0,
+            "manual_seed": None,
+            "manual_seed_all": None,
+            "seed": None,
+        },
+    ) | refusing(
+        module,
+        "synchronize empty_cache current_device set_device get_rng_state set_rng_state "
+        "current_allocated_memory driver_allocated_memory memory_allocated",
+        f"there is no {label} device: pycore runs on the CPU only",
+    )

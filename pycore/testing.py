@@ -69,9 +69,14 @@ def assert_close(
         )
 
     def compare(a: Any, e: Any, place: str) -> None:
-        problem = _nested(a, e, place, compare) or _leaf_problem(
-            a, e, allow_subclasses, rtol, atol, equal_nan, check_dtype, check_stride
-        )
+        if _is_sequence(a) and _is_sequence(e):
+            problem = _sequence_problem(a, e, place, compare)
+        elif isinstance(a, Mapping) and isinstance(e, Mapping):
+            problem = _mapping_problem(a, e, place, compare)
+        else:
+            problem = _leaf_problem(
+                a, e, allow_subclasses, rtol, atol, equal_nan, check_dtype, check_stride
+            )
         if problem:
             if place:
                 problem += f"\n\nThe failure occurred for item {place}"
@@ -82,26 +87,24 @@ def assert_close(
     compare(actual, expected, "")
 
 
-_DONE = ""
+def _sequence_problem(a: Any, e: Any, place: str, compare: Callable[[Any, Any, str], None]) -> str:
+    if len(a) != len(e):
+        return f"The length of the sequences mismatch: {len(a)} != {len(e)}"
+    for i, (x, y) in enumerate(zip(a, e, strict=True)):
+        compare(x, y, f"{place}[{i}]")
+    return ""
 
 
-def _nested(a: Any, e: Any, place: str, compare: Callable[[Any, Any, str], None]) -> str:
-    """Compares what sequences and mappings hold; the text says what keeps them from it."""
-    if _is_sequence(a) and _is_sequence(e):
-        if len(a) != len(e):
-            return f"The length of the sequences mismatch: {len(a)} != {len(e)}"
-        for i, (x, y) in enumerate(zip(a, e, strict=True)):
-            compare(x, y, f"{place}[{i}]")
-    elif isinstance(a, Mapping) and isinstance(e, Mapping):
-        if set(a) != set(e):
-            return (
-                "The keys of the mappings do not match:\n"
-                f"Missing keys in the actual mapping: {sorted(set(e) - set(a))}\n"
-                f"Additional keys in the actual mapping: {sorted(set(a) - set(e))}"
-            )
-        for key in a:
-            compare(a[key], e[key], f"{place}[{key!r}]")
-    return _DONE
+def _mapping_problem(a: Any, e: Any, place: str, compare: Callable[[Any, Any, str], None]) -> str:
+    if set(a) != set(e):
+        return (
+            "The keys of the mappings do not match:\n"
+            f"Missing keys in the actual mapping: {sorted(set(e) - set(a))}\n"
+            f"Additional keys in the actual mapping: {sorted(set(a) - set(e))}"
+        )
+    for key in a:
+        compare(a[key], e[key], f"{place}[{key!r}]")
+    return ""
 
 
 def _is_sequence(x: Any) -> bool:
@@ -118,8 +121,6 @@ def _leaf_problem(
     check_dtype: bool,
     check_stride: bool,
 ) -> str:
-    if (_is_sequence(a) and _is_sequence(e)) or (isinstance(a, Mapping) and isinstance(e, Mapping)):
-        return ""
     if a is None or e is None:
         return "" if a is e else f"None mismatch: {a} is not {e}"
     numbers = all(isinstance(x, (int, float)) for x in (a, e))

@@ -2,25 +2,6 @@
 
 from __future__ import annotations
 
-from ._absent import answering, refusing
+from ._absent import absent_device
 
-globals().update(
-    answering(
-        __name__,
-        {
-            "is_available": False,
-            "device_count": 0,
-            "manual_seed": None,
-            "manual_seed_all": None,
-            "seed": None,
-        },
-    )
-)
-globals().update(
-    refusing(
-        __name__,
-        "synchronize empty_cache current_device set_device get_rng_state set_rng_state "
-        "current_allocated_memory driver_allocated_memory memory_allocated",
-        "there is no XPU device: pycore runs on the CPU only",
-    )
-)
+globals().update(absent_device(__name__, "XPU"))

@@ -80,7 +80,7 @@ def _gradients(
     return tuple(_C.zeros_like(x) if g is None else g for g, x in zip(found, inputs, strict=True))
 
 
-def _vectors(v: Any, like: Tensors, is_tuple: bool, where: str) -> Tensors:
+def _vectors(v: Any, like: Tensors, where: str) -> Tensors:
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
             raise RuntimeError(
@@ -210,7 +210,7 @@ def vjp(
         xs = _prepared(given, create_graph)
         outputs_are_tuple, ys = _tensors(func(*xs), "outputs of the user-provided function", "vjp")
         _check_strict(ys, strict, "vjp")
-        vs = _vectors(v, ys, outputs_are_tuple, "vjp")
+        vs = _vectors(v, ys, "vjp")
         found = _gradients(ys, xs, vs, create_graph, strict, "vjp")
         return (
             _finished(ys, outputs_are_tuple, create_graph),
@@ -235,9 +235,9 @@ def jvp(
     (tensor([1., 4.]), tensor([2., 4.]))
     """
     with enable_grad():
-        inputs_are_tuple, given = _tensors(inputs, "inputs", "jvp")
+        _, given = _tensors(inputs, "inputs", "jvp")
         xs = _prepared(given, create_graph)
-        vs = _vectors(v, given, inputs_are_tuple, "jvp")
+        vs = _vectors(v, given, "jvp")
         outputs_are_tuple, ys = _tensors(func(*xs), "outputs of the user-provided function", "jvp")
         _check_strict(ys, strict, "jvp")
         probes = tuple(_C.zeros_like(y, requires_grad=True) for y in ys)
@@ -264,7 +264,7 @@ def vhp(
     """
     with enable_grad():
         inputs_are_tuple, given = _tensors(inputs, "inputs", "vhp")
-        vs = _vectors(v, given, inputs_are_tuple, "vhp")
+        vs = _vectors(v, given, "vhp")
         xs = _prepared(given, create_graph)
         y = _single(func(*xs), "vhp")
         _check_strict((y,), strict, "vhp")

@@ -5,6 +5,8 @@ Knows the extension's engine; must not know operators.
 
 from __future__ import annotations
 
+from collections import namedtuple
+
 from .. import _C
 
 TYPE_CHECKING = False
@@ -24,16 +26,10 @@ __all__ = [
 Node = _C._Node
 
 
-class GradientEdge(tuple):
+class GradientEdge(namedtuple("GradientEdge", ("node", "output_nr"))):
     """Where a tensor's gradient goes: `(node, output_nr)`."""
 
     __slots__ = ()
-
-    def __new__(cls, node: Any, output_nr: int) -> GradientEdge:
-        return super().__new__(cls, (node, output_nr))
-
-    node = property(lambda self: self[0])
-    output_nr = property(lambda self: self[1])
 
 
 def get_gradient_edge(tensor: _C.Tensor) -> GradientEdge:
