@@ -1,12 +1,12 @@
 """The list of workloads. A workload is a function of a library's module that returns a Case:
 
-    @workload("matmul", "float32 512", limit=1.3)
-    def matmul_512(torch, inputs):
+    @workload("gemm", "float32 512", limit=1.0)
+    def gemm_512(torch, inputs):
         a, b = inputs.normal(512, 512), inputs.normal(512, 512)
         return Case("a @ b", {"a": a, "b": b}, check=lambda: [a @ b])
 
 It serves pycore and every library with PyTorch's API. A library with another API gets a function of
-its own under the same name: `@variant(matmul_512, "numpy")`. Must not import any library.
+its own under the same name: `@variant(gemm_512, "numpy")`. Must not import any library.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ class Case:
     statement: str
     names: dict[str, Any]
     check: Callable[[], Iterable[Any]]
+    model: Any = None  # a module and its arguments, of workloads that onnxruntime runs too
+    arguments: tuple[Any, ...] = ()
 
 
 @dataclass
@@ -38,11 +40,14 @@ class Workload:
     builders: dict[str, Callable[[Any, Inputs], Case]]
     limit: float | None = None  # accepted ratio of pycore's time to torch's
     tolerance: float = 1e-4  # of outputs, relative to their largest element
-    threads: Sequence[int] = field(default=(1, 2))
+    threads: Sequence[int] | None = None  # the numbers of threads that make sense; None: all
 
     @property
     def key(self) -> str:
         return f"{self.group}/{self.name}"
+
+    def has(self, library: str) -> bool:
+        return library in TORCH_API or library in self.builders
 
     def builder(self, library: str) -> Callable[[Any, Inputs], Case]:
         return self.builders["torch" if library in TORCH_API else library]
@@ -51,9 +56,12 @@ class Workload:
 class Inputs:
     """The same numbers for every library: drawn by NumPy, handed over as the library's arrays."""
 
-    def __init__(self, convert: Callable[[np.ndarray], Any], seed: int = 0) -> None:
+    def __init__(
+        self, convert: Callable[[np.ndarray], Any], seed: int = 0, threads: int = 1
+    ) -> None:
         self._convert = convert
         self._draw = np.random.default_rng(seed)
+        self.threads = threads  # for libraries that take it per model
 
     def normal(self, *shape: int, scale: float = 1.0) -> Any:
         return self._convert((self._draw.standard_normal(shape) * scale).astype(np.float32))

@@ -1,14 +1,21 @@
-"""Tables and files of results."""
+"""Tables of results. On its own, tables of the files of earlier runs:
+
+python -m benchmarks.compare.report result.json [another.json ...] [--markdown] [--plot file.png]
+
+Several files become one table of the medians over the runs.
+"""
 
 from __future__ import annotations
 
-import json
+import argparse
 import platform
-import statistics
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .runner import Result
+from .acceptance import Verdict, geometric_mean, judge
+from .results import Memory, Record, Result, combine
 
 
 def duration(seconds: float) -> str:
@@ -18,38 +25,174 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e9:.3g} ns"
 
 
+def size(count: int) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if abs(count) >= scale:
+            return f"{count / scale:.3g} {unit}"
+    return f"{count / 1e3:.3g} kB"
+
+
 HEADER = (
-    f"{'workload':42} {'thr':>3} {'other':>11} {'pycore':>9} {'other':>9} "
+    f"{'workload':70} {'thr':>3} {'other':>11} {'pycore':>9} {'other':>9} "
     f"{'ratio':>6} {'quartiles':>13} {'faster':>7} {'limit':>6}"
 )
 
 
 def line(result: Result) -> str:
-    start = f"{result.workload:42} {result.threads:>3} {result.other:>11} "
+    start = f"{result.workload:70} {result.threads:>3} {result.other:>11} "
     if result.error:
         return start + "FAILS: " + result.error
     low, high = result.spread
     limit = ""
     if result.limit is not None and result.other == "torch":
         limit = f"{result.limit:6.2f}" + ("" if result.ok else "  OVER")
-    return start + (
-        f"{duration(result.pycore_seconds):>9} {duration(result.other_seconds):>9} "
-        f"{result.ratio:6.3f} {f'{low:.3f}-{high:.3f}':>13} {1 / result.ratio:6.2f}x {limit}"
+    return (
+        start
+        + (
+            f"{duration(result.pycore_seconds):>9} {duration(result.other_seconds):>9} "
+            f"{result.ratio:6.3f} {f'{low:.3f}-{high:.3f}':>13} {result.speedup:6.2f}x {limit}"
+        ).rstrip()
     )
 
 
-def geometric_means(results: list[Result]) -> list[str]:
-    """A line per group, other library and number of threads: how many times faster pycore is."""
-    groups: dict[tuple[str, str, int], list[float]] = {}
+MEMORY_HEADER = (
+    f"{'workload':70} {'thr':>3} {'other':>11} {'pycore':>9} {'other':>9} {'ratio':>6} "
+    f"{'process':>9} {'other':>9}"
+)
+
+
+def memory_line(result: Memory) -> str:
+    start = f"{result.workload:70} {result.threads:>3} {result.other:>11} "
+    if result.error:
+        return start + "FAILS: " + result.error
+    return start + (
+        f"{size(result.pycore_own):>9} {size(result.other_own):>9} {result.ratio:6.2f} "
+        f"{size(result.pycore_peak):>9} {size(result.other_peak):>9}"
+        f"{'' if result.ok else '  OVER'}"
+    )
+
+
+def by_group(results: Iterable[Result]) -> dict[tuple[str, str, int], list[Result]]:
+    """Results that ran, by group, other library and number of threads."""
+    groups: dict[tuple[str, str, int], list[Result]] = {}
     for r in results:
         if not r.error:
-            key = (r.workload.split("/")[0], r.other, r.threads)
-            groups.setdefault(key, []).append(1 / r.ratio)
-    return [
-        f"{group:42} {threads:>3} {other:>11} {statistics.geometric_mean(values):6.2f}x faster "
-        f"(least {min(values):.2f}x, {len(values)} workloads)"
-        for (group, other, threads), values in groups.items()
-    ]
+            groups.setdefault((r.group, r.other, r.threads), []).append(r)
+    return groups
+
+
+def geometric_means(results: Iterable[Result]) -> list[str]:
+    """A line per group, other library and number of threads: how many times faster pycore is."""
+    lines = []
+    for (group, other, threads), of in by_group(results).items():
+        least = min(r.speedup for r in of)
+        mean = geometric_mean([r.speedup for r in of])
+        lines.append(
+            f"{group:42} {threads:>3} {other:>11} {mean:6.2f}x faster "
+            f"(least {least:.2f}x, {len(of)} workloads)"
+        )
+    return lines
+
+
+VERDICT_HEADER = (
+    f"{'acceptance':70} {'thr':>3} {'other':>11} {'mean':>6} {'goal':>5} {'least':>6} {'floor':>5} "
+    f"{'met':>3}  least workload"
+)
+
+
+def verdict_line(v: Verdict) -> str:
+    floor = "" if v.floor is None else f"{v.floor:5.2f}"
+    runs = "" if v.spread[0] == v.spread[1] else f"  runs {v.spread[0]:.2f}-{v.spread[1]:.2f}"
+    failing = f"  {v.failing} FAILING" if v.failing else ""
+    return (
+        f"{v.name:70} {v.threads:>3} {v.other:>11} {v.mean:6.2f} {v.goal:5.2f} {v.least:6.2f} "
+        f"{floor:>5} {'yes' if v.met else 'NO':>3}  {v.least_workload}{runs}{failing}"
+    )
+
+
+def summary(record: Record) -> Iterator[str]:
+    """What stands below the table of workloads."""
+    yield ""
+    yield from geometric_means(record.results)
+    verdicts = judge(record.results, record.avx2)
+    if verdicts:
+        yield ""
+        yield VERDICT_HEADER
+        yield from map(verdict_line, verdicts)
+    if record.memory:
+        yield ""
+        yield "memory at the peak: what running added after import and build, and the whole process"
+        yield MEMORY_HEADER
+        yield from map(memory_line, record.memory)
+    yield ""
+    for facts in record.libraries:
+        yield f"# {facts}"
+    every: list[Result | Memory] = [*record.results, *record.memory]
+    failing = sum(bool(r.error) for r in every)
+    yield f"{sum(r.ok for r in every)} of {len(every)} within their limits, {failing} failing"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(header) + " |"
+    yield "|" + "|".join(["---"] * len(header)) + "|"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def markdown(record: Record, worst: int = 15) -> Iterator[str]:
+    """Tables for docs/performance.md: rows, goals, the slowest workloads, memory."""
+    verdicts = judge(record.results, record.avx2)
+    header = ["workloads", "threads", "geometric mean", "goal", "least", "floor", "met"]
+    for other in dict.fromkeys(v.other for v in verdicts):
+        yield f"Times faster than {other}:"
+        yield ""
+        rows = []
+        for v in (v for v in verdicts if v.other == other):
+            mean = f"{v.mean:.2f}"
+            if v.spread[0] != v.spread[1]:
+                mean += f" ({v.spread[0]:.2f} to {v.spread[1]:.2f})"
+            floor = "" if v.floor is None else f"{v.floor:g}"
+            least = f"{v.least:.2f}"
+            met = "yes" if v.met else "no" if not v.failing else f"no, {v.failing} failing"
+            name = v.name.replace("|", "\\|")
+            rows.append((name, str(v.threads), mean, f"{v.goal:g}", least, floor, met))
+        yield from _table(header, rows)
+        yield ""
+    slow = sorted((r for r in record.results if not r.error), key=lambda r: -r.ratio)[:worst]
+    yield f"The {len(slow)} workloads with the least advantage:"
+    yield ""
+    yield from _table(
+        ["workload", "threads", "against", "times faster", "quartiles"],
+        (
+            (
+                r.workload,
+                str(r.threads),
+                r.other,
+                f"{r.speedup:.2f}",
+                f"{1 / r.spread[1]:.2f} to {1 / r.spread[0]:.2f}",
+            )
+            for r in slow
+        ),
+    )
+    for r in (r for r in record.results if r.error):
+        yield f"\nFailing: {r.workload}, {r.threads} threads, against {r.other}: {r.error}"
+    if record.memory:
+        yield ""
+        yield "Memory at the peak as a share of the other's: what running added, the whole process:"
+        yield ""
+        yield from _table(
+            ["workload", "threads", "against", "added", "process"],
+            (
+                (
+                    m.workload,
+                    str(m.threads),
+                    m.other,
+                    m.error or f"{m.ratio:.2f}",
+                    "" if m.error else f"{m.pycore_peak / m.other_peak:.2f}",
+                )
+                for m in record.memory
+            ),
+        )
 
 
 def machine() -> dict[str, Any]:
@@ -64,10 +207,23 @@ def machine() -> dict[str, Any]:
     return facts
 
 
-def write_json(path: Path, facts: list[dict[str, Any]], results: list[Result]) -> None:
-    record = {
-        "machine": machine(),
-        "libraries": facts,
-        "results": [r.to_json() for r in results],
-    }
-    path.write_text(json.dumps(record, indent=1) + "\n")
+def main() -> int:
+    parser = argparse.ArgumentParser("python -m benchmarks.compare.report", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--markdown", action="store_true", help="the tables of docs/performance.md")
+    parser.add_argument("--plot", type=Path, help="where to draw the workloads")
+    args = parser.parse_args()
+    record = combine(map(Record.read, args.files))
+    if args.markdown:
+        print(*markdown(record), sep="\n")
+    else:
+        print(HEADER, *map(line, record.results), *summary(record), sep="\n")
+    if args.plot:
+        from .plot import plot
+
+        plot(record.results, args.plot)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .registry import Workload
+from .results import Memory, Result
 
 _WORKER = Path(__file__).with_name("worker.py")
+
+# Fewer rounds than asked for where one run takes long: so many seconds per workload, and no fewer
+# than so many rounds.
+BUDGET = 2.5
+LEAST_ROUNDS = 5
+
+PATIENCE = 120.0  # seconds for one answer of a worker
+
+# What holds each library to AVX2; onnxruntime has no such switch.
+AVX2 = {
+    "pycore": {"PYCORE_ISA": "avx2"},
+    "torch": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    },
+    "numpy": {
+        "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL",
+        "OPENBLAS_CORETYPE": "Haswell",
+    },
+    "jax": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
+}
 
 
 @dataclass
@@ -30,50 +55,11 @@ class Library:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass
-class Result:
-    """One workload against one library: seconds, and ratios of pycore's time to the other's."""
-
-    workload: str
-    other: str
-    threads: int
-    limit: float | None = None
-    error: str = ""
-    pycore_seconds: float = 0.0
-    other_seconds: float = 0.0
-    ratios: list[float] = field(default_factory=list)
-
-    @property
-    def ratio(self) -> float:
-        return statistics.median(self.ratios)
-
-    @property
-    def spread(self) -> tuple[float, float]:
-        """The quartiles of the ratios."""
-        if len(self.ratios) < 2:
-            return self.ratio, self.ratio
-        low, _, high = statistics.quantiles(self.ratios, n=4)
-        return low, high
-
-    @property
-    def ok(self) -> bool:
-        """Whether the limit, which is one against torch, is kept."""
-        if self.error:
-            return False
-        return self.limit is None or self.other != "torch" or self.ratio <= self.limit
-
-    def to_json(self) -> dict[str, Any]:
-        facts = asdict(self)
-        if not self.error:
-            facts |= {"ratio": self.ratio, "spread": self.spread, "speedup": 1 / self.ratio}
-        return facts
-
-
 class Process:
     """A worker; started anew after it has died."""
 
-    def __init__(self, library: Library, threads: int) -> None:
-        self.library, self.threads = library, threads
+    def __init__(self, library: Library, threads: int, patience: float = PATIENCE) -> None:
+        self.library, self.threads, self.patience = library, threads, patience
         self.facts: dict[str, Any] = {}
         self._worker: subprocess.Popen[str] | None = None
         self._start()
@@ -85,6 +71,7 @@ class Process:
             "MKL_NUM_THREADS": count,
             "OPENBLAS_NUM_THREADS": count,
         }
+        self.close()  # the pipes of one that has died
         self._worker = subprocess.Popen(
             [self.library.python, str(_WORKER), self.library.name, count],
             stdin=subprocess.PIPE,
@@ -96,14 +83,26 @@ class Process:
         )
         self.facts = self._read()
         if "error" in self.facts:
-            raise RuntimeError(f"{self.library.name} does not start in {self.library.python}")
+            self.close()
+            raise RuntimeError(
+                f"{self.library.name} does not start in {self.library.python}: "
+                f"{self.facts['error']} (PYCORE_BENCH_VERBOSE=1 shows what it prints)"
+            )
 
     def _read(self) -> dict[str, Any]:
-        assert self._worker is not None and self._worker.stdout is not None
-        line = self._worker.stdout.readline()
-        if not line:
-            return {"error": f"the process ended with status {self._worker.wait()}"}
-        return json.loads(line)
+        worker = self._worker
+        assert worker is not None and worker.stdout is not None
+        alarm = threading.Timer(self.patience, worker.kill)
+        alarm.start()
+        line = worker.stdout.readline()
+        late = not alarm.is_alive()
+        alarm.cancel()
+        if line:
+            return json.loads(line)
+        status = worker.wait()
+        if late:
+            return {"error": f"no answer within {self.patience:g} s"}
+        return {"error": f"the process ended with status {status}"}
 
     def ask(self, **request: Any) -> dict[str, Any]:
         if self._worker is None or self._worker.poll() is not None:
@@ -117,9 +116,17 @@ class Process:
         return self._read()
 
     def close(self) -> None:
-        if self._worker is not None and self._worker.stdin is not None:
-            self._worker.stdin.close()
+        if self._worker is None:
+            return
+        with contextlib.suppress(BrokenPipeError):
+            self._worker.stdin.close()  # type: ignore[union-attr]
+        try:
             self._worker.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._worker.kill()
+            self._worker.wait()
+        self._worker.stdout.close()  # type: ignore[union-attr]
+        self._worker = None
 
 
 def disagreement(mine: Path, theirs: Path, tolerance: float) -> str:
@@ -128,12 +135,17 @@ def disagreement(mine: Path, theirs: Path, tolerance: float) -> str:
         if a.files != b.files:
             return f"outputs differ in number: {len(a.files)} and {len(b.files)}"
         for name in a.files:
-            x, y = a[name].astype(np.float64), b[name].astype(np.float64)
+            wide = np.complex128 if np.iscomplexobj(a[name]) else np.float64
+            x, y = a[name].astype(wide), b[name].astype(wide)
             if x.shape != y.shape:
                 return f"outputs differ in shape: {x.shape} and {y.shape}"
+            special = ~(np.isfinite(x) & np.isfinite(y))
+            if not np.array_equal(x[special], y[special], equal_nan=True):
+                return "outputs differ in their infinities or NaN"
+            x, y = x[~special], y[~special]
             scale = max(1e-30, float(np.abs(y).max(initial=0)))
             error = float(np.abs(x - y).max(initial=0)) / scale
-            if not error <= tolerance:
+            if error > tolerance:
                 return f"outputs differ by {error:.1e} of their size"
     return ""
 
@@ -155,7 +167,9 @@ def measure(
         return result
 
     times: dict[str, list[float]] = {mine.library.name: [], other.library.name: []}
-    for number in range(rounds + 1):
+    number = 0
+    while number <= rounds:
+        began = time.perf_counter()
         # Each goes first as often as the other; threads of the one before are given time to sleep.
         for process in (mine, other) if number % 2 else (other, mine):
             time.sleep(0.005)
@@ -165,6 +179,10 @@ def measure(
                 return result
             if number:  # the first round warms up
                 times[process.library.name].append(answer["seconds"])
+        if number == 1:
+            affordable = int(BUDGET / (time.perf_counter() - began))
+            rounds = min(rounds, max(LEAST_ROUNDS, affordable))
+        number += 1
     own, others = times.values()
     result.pycore_seconds, result.other_seconds = map(statistics.median, (own, others))
     result.ratios = [a / b for a, b in zip(own, others, strict=True)]
@@ -182,7 +200,11 @@ def compare(
     """Yields, per number of threads, facts about the processes and then a result per workload."""
     with tempfile.TemporaryDirectory() as folder:
         for count in threads:
-            chosen = [w for w in workloads if count in w.threads]
+            chosen = [
+                w
+                for w in workloads
+                if (w.threads is None or count in w.threads) and any(map(w.has, against))
+            ]
             if not chosen:
                 continue
             mine = Process(libraries["pycore"], count)
@@ -190,7 +212,32 @@ def compare(
             yield {"threads": count, "pycore": mine.facts} | {n: p.facts for n, p in others.items()}
             for workload in chosen:
                 for name, other in others.items():
-                    if name == "torch" or name in workload.builders:
+                    if workload.has(name):
                         yield measure(workload, mine, other, Path(folder), rounds, seconds)
             for process in (mine, *others.values()):
                 process.close()
+
+
+def memory(
+    workloads: list[Workload], libraries: dict[str, Library], against: list[str], threads: list[int]
+) -> Iterator[Memory]:
+    """The resident memory of each workload, every time in processes of its own."""
+    for count in threads:
+        for workload in workloads:
+            if workload.threads is not None and count not in workload.threads:
+                continue
+            answers: dict[str, dict[str, Any]] = {}
+            for name in ("pycore", *filter(workload.has, against)):
+                process = Process(libraries[name], count)
+                answers[name] = process.ask(do="memory", key=workload.key)
+                process.close()
+            own = answers.pop("pycore")
+            for name, answer in answers.items():
+                result = Memory(workload.key, name, count)
+                for library, facts in (("pycore", own), (name, answer)):
+                    if "error" in facts:
+                        result.error = f"fails in {library}: {facts['error']}"
+                if not result.error:
+                    result.pycore_own, result.pycore_peak = own["own"], own["peak"]
+                    result.other_own, result.other_peak = answer["own"], answer["peak"]
+                yield result
