@@ -2,11 +2,14 @@
 
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+import pycore
 
 ROOT = Path(__file__).resolve().parent.parent
 if not (ROOT / "benchmarks").is_dir():
@@ -14,7 +17,7 @@ if not (ROOT / "benchmarks").is_dir():
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.compare import __main__ as command, acceptance, report, results, runner  # noqa: E402
-from benchmarks.compare.registry import Workload, all_workloads  # noqa: E402
+from benchmarks.compare.registry import Inputs, Workload, all_workloads  # noqa: E402
 
 
 def result(workload, *ratios, other="torch", threads=1, **options):
@@ -91,6 +94,22 @@ def test_every_goal_has_a_row_of_a_known_group():
     assert {g.pattern.split("/")[0] for g in acceptance.GOALS} <= groups
     assert acceptance.floor_limit("pooling") == 1 / 1.2
     assert acceptance.floor_limit("no such group") is None
+
+
+@pytest.mark.parametrize("goal", acceptance.GOALS, ids=lambda g: f"{g.other} {g.pattern}")
+def test_every_goal_of_whole_models_has_a_workload(goal):
+    if goal.pattern.split("/")[0] in ("training", "inference"):
+        of = [w for w in all_workloads().values() if re.fullmatch(goal.pattern, w.key)]
+        assert [w.has(goal.other) for w in of] == [True]
+
+
+@pytest.mark.parametrize(
+    "w", [w for w in all_workloads().values() if w.group == "inference"], ids=lambda w: w.name
+)
+def test_whole_models_run(w):
+    case = w.builder("pycore")(pycore, Inputs(pycore.from_numpy))
+    (out,) = case.check()
+    assert out.isfinite().all() and not out.requires_grad
 
 
 def test_several_runs_become_their_medians(tmp_path):

@@ -72,10 +72,12 @@ class Inputs:
     def fill(self, model: Any) -> Any:
         """Gives every parameter of a PyTorch-like module numbers of the usual size; returns it."""
         for parameter in model.parameters():
-            shape = tuple(parameter.shape)
-            scale = 1 / np.sqrt(max(1, np.prod(shape[1:])))
-            parameter.data.copy_(self.normal(*shape, scale=scale))
+            parameter.data.copy_(self.weight(*parameter.shape))
         return model
+
+    def weight(self, *shape: int) -> Any:
+        """Numbers of the usual size for a parameter of this shape."""
+        return self.normal(*shape, scale=1 / np.sqrt(max(1, np.prod(shape[1:]))))
 
 
 _all: dict[str, Workload] = {}

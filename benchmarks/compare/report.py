@@ -8,6 +8,7 @@ Several files become one table of the medians over the runs.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -125,7 +126,7 @@ def summary(record: Record) -> Iterator[str]:
         yield MEMORY_HEADER
         yield from map(memory_line, record.memory)
     yield ""
-    for facts in record.libraries:
+    for facts in (record.machine, *record.libraries):
         yield f"# {facts}"
     every: list[Result | Memory] = [*record.results, *record.memory]
     failing = sum(bool(r.error) for r in every)
@@ -196,7 +197,11 @@ def markdown(record: Record, worst: int = 15) -> Iterator[str]:
 
 
 def machine() -> dict[str, Any]:
-    facts: dict[str, Any] = {"system": platform.platform(), "python": platform.python_version()}
+    facts: dict[str, Any] = {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load": os.getloadavg(),  # other work slows libraries whose threads meet in barriers most
+    }
     try:
         for row in Path("/proc/cpuinfo").read_text().splitlines():
             if row.startswith("model name"):

@@ -1,27 +1,6 @@
-"""Recurrent layers: training steps and inference, from one short sentence to wide batches."""
+"""Recurrent layers: forward and backward, and inference, from one short sentence to wide batches."""
 
 from ..registry import Case, workload
-from .training import _step
-
-
-@workload("recurrent", "LSTM tagger, 20 words, training step", limit=0.5)
-def tagger(torch, inputs):
-    nn = torch.nn
-
-    class LSTMTagger(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.word_embeddings = nn.Embedding(1000, 32)
-            self.lstm = nn.LSTM(32, 32)
-            self.hidden2tag = nn.Linear(32, 12)
-
-        def forward(self, sentence):
-            embeds = self.word_embeddings(sentence)
-            lstm_out, _ = self.lstm(embeds.view(len(sentence), 1, -1))
-            return self.hidden2tag(lstm_out.view(len(sentence), -1))
-
-    model = inputs.fill(LSTMTagger())
-    return _step(torch, model, inputs.integers(1000, 20), inputs.integers(12, 20))
 
 
 def _both_ways(kind, hidden, batch, steps):
