@@ -79,6 +79,22 @@ void pack_panel(const T* src, int64_t is, int64_t ps, int count, int64_t k, T* d
 template <class T, int W>
 void pack_panels(const T* src, int64_t is, int64_t ps, int64_t count, int64_t k, T* dst,
                  int64_t first, int64_t last) {
+  if (is == 1) {
+    // Lanes side by side: some panels at a time, since rows are often a page apart and one panel's
+    // part of them is less than a cache line.
+    constexpr int kTogether = 8;
+    const int64_t whole = count / W < last ? count / W : last;
+    for (; first + 1 < whole; first += kTogether) {
+      const int64_t n = whole - first < kTogether ? whole - first : kTogether;
+      const T* from = src + first * W;
+      T* to = dst + first * W * k;
+      for (int64_t p = 0; p < k; ++p) {
+        for (int64_t t = 0; t < n; ++t) memcpy(to + (t * k + p) * W, from + t * W, sizeof(T) * W);
+        from += ps;
+      }
+    }
+    if (first > whole) first = whole;
+  }
   for (int64_t t = first; t < last; ++t) {
     const int64_t left = count - t * W;
     pack_panel<T, W>(src + t * W * is, is, ps, static_cast<int>(left < W ? left : W), k,
