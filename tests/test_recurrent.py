@@ -125,7 +125,13 @@ def test_derivatives(kind):
 def test_threads_do_not_change_bits(kind, dtype):
     bits = []
     threads = pycore.get_num_threads()
-    for hidden, batch, options in ((70, 37, {}), (64, 40, {"bidirectional": True}), (96, 1, {})):
+    # Shared out by sequences, by directions, and (single sequences, large steps) by panels.
+    for hidden, batch, options in (
+        (70, 37, {}),
+        (64, 40, {"bidirectional": True}),
+        (96, 1, {}),
+        (520, 1, {}),
+    ):
         try:
             for count in (1, 2):
                 pycore.set_num_threads(count)

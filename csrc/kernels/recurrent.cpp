@@ -136,6 +136,7 @@ struct Part {
   const RecurrentShape& shape;
   bool reverse;
   int64_t begin, end;
+  int64_t tasks;  // how many tasks share the panels of a step; 1 where parts run side by side
 
   // The step that comes i-th in time order of this direction.
   int64_t step(int64_t i) const { return reverse ? shape.steps - 1 - i : i; }
@@ -160,6 +161,15 @@ T* state_row(T* data, int64_t n, const Part& part, int64_t i) {
 template <class T>
 Rows<T> shifted(Rows<T> r, int64_t i) {
   return {r.data ? r[i] : nullptr, r.stride};
+}
+
+// Runs f(panel number) for the panels of one step, which do not see each other either.
+template <class F>
+PYCORE_INLINE void over_panels(const Context& ctx, const Part& part, int64_t panels, const F& f) {
+  const int64_t tasks = min_of(part.tasks, panels);
+  run_tasks(ctx, tasks, [&](int64_t t) {
+    for (int64_t p = t * panels / tasks; p < (t + 1) * panels / tasks; ++p) f(p);
+  });
 }
 
 // --- forward
@@ -219,19 +229,18 @@ void forward_part(const Context& ctx, const RecurrentForward& d, const Part& par
     if (d.direct) {
       cell(0, live, {nullptr, 0}, 0, static_cast<int>(ceil_div(H, L)));
     } else {
-      const T* panel = panels;
-      for (int64_t u = 0; u < H; u += kBlocks * L, panel += NV * L * S) {
-        over_tiles<T, NV>(live, S, {h.data, S}, panel,
+      over_panels(ctx, part, ceil_div(H, kBlocks * L), [&](int64_t p) {
+        over_tiles<T, NV>(live, S, {h.data, S}, panels + p * NV * L * S,
                           [&](int64_t first, int64_t n, const Sums<T>& sums) {
-                            cell(first, n, sums, u, kBlocks);
+                            cell(first, n, sums, p * kBlocks * L, kBlocks);
                           });
-      }
+      });
     }
     if (projection) {
-      const T* panel = projection;
-      for (int64_t u = 0; u < S; u += kBackBlocks * L, panel += kBackBlocks * L * H) {
+      over_panels(ctx, part, ceil_div(S, kBackBlocks * L), [&](int64_t p) {
+        const int64_t u = p * kBackBlocks * L;
         const size_t bytes = sizeof(T) * static_cast<size_t>(min_of(kBackBlocks * L, S - u));
-        over_tiles<T, kBackBlocks>(live, H, {wide.data, H}, panel,
+        over_tiles<T, kBackBlocks>(live, H, {wide.data, H}, projection + u * H,
                                    [&](int64_t first, int64_t n, const Sums<T>& sums) {
                                      for (int64_t r = 0; r < n; ++r) {
                                        const T* from = sums.data + r * sums.width;
@@ -239,7 +248,7 @@ void forward_part(const Context& ctx, const RecurrentForward& d, const Part& par
                                        memcpy(out[first + r] + u, from, bytes);
                                      }
                                    });
-      }
+      });
     }
     const Rows<T> swap = h;
     h = next;
@@ -248,25 +257,29 @@ void forward_part(const Context& ctx, const RecurrentForward& d, const Part& par
   change(0);
 }
 
-// Work that is worth a second thread, in multiply-adds (some 50 us).
+// Work that is worth a second thread, in multiply-adds: of a whole sequence, which starts its
+// threads once, and of a step, which reads its weights from a cache and wakes them each time.
 constexpr int64_t kPartWork = 1 << 21;
+constexpr int64_t kStepWork = 1 << 18;
 constexpr int64_t kPartRows = 4;  // fewer sequences do not feed a tile
 
-// Runs f(direction, part) for all directions and parts of the batch. Sequences do not see each
-// other, so how the batch is split does not show in the bits, and may follow the threads.
+// Runs f(direction, its number, part) for all directions and parts of the batch; a single part
+// shares out the panels of each step. Sequences and panels do not see each other, so how they are
+// split does not show in the bits, and may follow the threads.
 template <class D, class F>
 void over_parts(const Context& ctx, const RecurrentShape& shape, const D* directions, int count,
                 const F& f) {
-  const int64_t work =
-      shape.steps * shape.batch * recurrent_gates(shape.kind) * shape.hidden * shape.state;
+  const int64_t step = shape.batch * recurrent_gates(shape.kind) * shape.hidden * shape.state;
+  const int64_t work = shape.steps * step;
   int64_t parts = 1;
   if (work >= kPartWork)
     parts = max_of(1, min_of(ceil_div(ctx.threads, count), shape.batch / kPartRows));
+  const int64_t panel_tasks = parts * count == 1 && step >= kStepWork ? ctx.threads : 1;
   const auto one = [&](int64_t task) {
     const int64_t i = task % parts;
     const D& d = directions[task / parts];
     f(d, static_cast<int>(task / parts),
-      Part{shape, d.reverse, i * shape.batch / parts, (i + 1) * shape.batch / parts});
+      Part{shape, d.reverse, i * shape.batch / parts, (i + 1) * shape.batch / parts, panel_tasks});
   };
   if (work * count < kPartWork) {
     for (int64_t task = 0; task < parts * count; ++task) one(task);
@@ -323,10 +336,12 @@ void backward_part(const Context& ctx, const RecurrentBackward& d, const Part& p
   // f(first, rows, sums, u) with sums = (gradients W_hh)[rows, columns from u on], or null sums
   // where `from` is null.
   const auto products = [&](Rows<T> from, int64_t first, int64_t end, const auto& f) {
-    const T* panel = panels;
-    for (int64_t u = 0; u < S; u += V, panel += V * kGates * H) {
+    if (first >= end) return;
+    over_panels(ctx, part, ceil_div(S, V), [&](int64_t p) {
+      const int64_t u = p * V;
+      const T* panel = panels + u * kGates * H;
       if (!from) {
-        if (first < end) f(first, end - first, Sums<T>{nullptr, V}, u);
+        f(first, end - first, Sums<T>{nullptr, V}, u);
       } else if constexpr (kSegments > 1) {
         alignas(64) T sums[V];
         for (int64_t i = first; i < end; ++i) {
@@ -338,7 +353,7 @@ void backward_part(const Context& ctx, const RecurrentBackward& d, const Part& p
             end - first, kGates * H, {from[first] + skip, from.stride}, panel,
             [&](int64_t i, int64_t n, const Sums<T>& sums) { f(first + i, n, sums, u); });
       }
-    }
+    });
   };
   // Sequences [first, end) have reached their beginning; `from` are the gradients of that step.
   const auto finish = [&](Rows<T> from, int64_t first, int64_t end) {
@@ -432,13 +447,13 @@ void backward_part(const Context& ctx, const RecurrentBackward& d, const Part& p
       };
       products(later, 0, with_products, gather);
       products({}, with_products, n, gather);
-      const T* panel = projection;
-      for (int64_t u = 0; u < H; u += V, panel += V * S) {
-        over_tiles<T, kBackBlocks>(n, S, {grad_state.data, grad_state.stride}, panel,
+      over_panels(ctx, part, ceil_div(H, V), [&](int64_t p) {
+        over_tiles<T, kBackBlocks>(n, S, {grad_state.data, grad_state.stride},
+                                   projection + p * V * S,
                                    [&](int64_t first, int64_t rows, const Sums<T>& sums) {
-                                     cell(first, rows, sums, u, false);
+                                     cell(first, rows, sums, p * V, false);
                                    });
-      }
+      });
     }
     later = gradients;
   }
