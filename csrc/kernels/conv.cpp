@@ -3,6 +3,8 @@
 // of patches. Must not know tensors; nothing depends on the thread count.
 #include "kernels/conv.h"
 
+#include "kernels/conv_depthwise.h"
+#include "kernels/conv_thin.h"
 #include "kernels/conv_weight.h"
 #include "kernels/gemm.h"
 
@@ -27,6 +29,13 @@ inline bool is_pointwise(const ConvArgs& g) {
     }
   }
   return true;
+}
+
+// Small planes of several images, whose positions better stand side by side in one product.
+template <class T>
+bool joins_images(const ConvArgs& g) {
+  return g.batch > 1 && volume(g.out) <= 8 * kNr<T> && g.in_channels / g.groups >= 32 &&
+         g.out_channels / g.groups >= 32;
 }
 
 template <class T>
@@ -58,7 +67,19 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
   const T* w = static_cast<const T*>(weight);
   const int64_t channels = g.in_channels / g.groups, rows = g.out_channels / g.groups;
   if (g.batch == 0 || volume(g.out) == 0 || rows == 0) return;
-  if (is_pointwise(g)) {
+  ConvArgs thin;
+  if (steps_over(g, thin)) {
+    const Scratch<T> seen(ctx, g.batch * g.in_channels * volume(g.out));
+    gather_seen<T>(ctx, g, static_cast<const T*>(x), seen.get());
+    forward<T>(ctx, thin, seen.get(), weight, bias, y);
+    return;
+  }
+  if (is_depthwise(g)) {
+    depthwise_forward<T>(ctx, g, static_cast<const T*>(x), w, static_cast<const T*>(bias),
+                         static_cast<T*>(y));
+    return;
+  }
+  if (is_pointwise(g) && !joins_images<T>(g)) {
     pointwise<T>(ctx, g, rows, channels, w, channels, 1, static_cast<const T*>(x),
                  static_cast<const T*>(bias), static_cast<T*>(y));
     return;
@@ -79,6 +100,13 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
   const int64_t panels = job.panels(), per = job.panel_rows();
   const Scratch<int64_t> taps(ctx, tap_count);
   input_taps(g, prepared, taps.get());
+  const Grid grid = output_grid(g, prepared);
+  Pass<T> pass{grid, tap_count, taps.get(), w, nullptr, 0};
+  job.pass = &pass;
+  if (by_product(job) && few_positions(job)) {
+    run_product(ctx, job, k);
+    return;
+  }
   const Scratch<T> packed(ctx, g.groups * panels * k * kMr);
   const int64_t per_task = max_of(1, kTaskWork / 4 / max_of(1, k * kMr));
   run_tasks(ctx, ceil_div(g.groups * panels, per_task), [&](int64_t t) {
@@ -89,12 +117,17 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
                                static_cast<int>(min_of(left, per)), k, packed.get() + i * k * kMr);
     }
   });
-  const Grid grid = output_grid(g, prepared);
-  const int64_t count = grid.segments(kLanes<T>);
-  const Scratch<Segment> segments(ctx, count);
-  for (int64_t i = 0; i < count; ++i) segments.get()[i] = grid.segment(i, kLanes<T>);
-  const Pass<T> pass{grid, tap_count, taps.get(), packed.get(), segments.get(), count};
-  job.pass = &pass;
+  pass.w = packed.get();
+  if (by_product(job)) {
+    run_product(ctx, job, 0);
+    return;
+  }
+  pass.segment_count = grid.segments(kLanes<T>);
+  const Scratch<Segment> segments(ctx, pass.segment_count);
+  for (int64_t i = 0; i < pass.segment_count; ++i) {
+    segments.get()[i] = grid.segment(i, kLanes<T>);
+  }
+  pass.segments = segments.get();
   run_direct(ctx, job);
 }
 
@@ -104,7 +137,19 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
   const T* w = static_cast<const T*>(weight);
   const int64_t channels = g.out_channels / g.groups, rows = g.in_channels / g.groups;
   if (g.batch == 0 || volume(g.in) == 0 || rows == 0) return;
-  if (is_pointwise(g)) {
+  ConvArgs thin;
+  if (volume(g.out) > 0 && steps_over(g, thin)) {
+    const Scratch<T> seen(ctx, g.batch * g.in_channels * volume(g.out));
+    backward_input<T>(ctx, thin, grad_y, weight, bias, seen.get());
+    spread_seen<T>(ctx, g, seen.get(), static_cast<const T*>(bias), static_cast<T*>(grad_x));
+    return;
+  }
+  if (is_depthwise(g) && volume(g.out) > 0) {
+    depthwise_backward_input<T>(ctx, g, static_cast<const T*>(grad_y), w,
+                                static_cast<const T*>(bias), static_cast<T*>(grad_x));
+    return;
+  }
+  if (is_pointwise(g) && !joins_images<T>(g)) {
     pointwise<T>(ctx, g, rows, channels, w, 1, rows, static_cast<const T*>(grad_y),
                  static_cast<const T*>(bias), static_cast<T*>(grad_x));
     return;
@@ -146,15 +191,20 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
     const int64_t n = residue_taps(g, prepared, r, next_taps, places.get());
     const Grid grid = residue_grid(g, prepared, r);
     if (volume(grid.size) == 0) continue;
-    // Channel by channel, so that the weight is read from front to back.
-    const int64_t per_task = max_of(1, kTaskWork / 4 / max_of(1, rows * n));
-    run_tasks(ctx, ceil_div(g.out_channels, per_task), [&](int64_t t) {
-      for (int64_t j = t * per_task; j < min_of(g.out_channels, (t + 1) * per_task); ++j) {
-        const int64_t group = j / channels, c = j % channels;
-        for (int64_t p = 0; p < panels && p * per < rows; ++p) {
-          const T* from = w + (j * rows + p * per) * tap_count;
+    // Blocks of channels, so that runs of some length are read and written.
+    const int64_t per_task = max_of(1, min_of(16, kTaskWork / max_of(1, rows * n)));
+    const int64_t blocks = ceil_div(channels, per_task);
+    run_tasks(ctx, g.groups * blocks, [&](int64_t t) {
+      const int64_t group = t / blocks, begin = t % blocks * per_task;
+      for (int64_t p = 0; p < panels && p * per < rows; ++p) {
+        const int here = static_cast<int>(min_of(rows - p * per, per));
+        for (int64_t c = begin; c < min_of(channels, begin + per_task); ++c) {
+          const T* from = w + ((group * channels + c) * rows + p * per) * tap_count;
           T* to = next + ((group * panels + p) * channels + c) * n * kMr;
-          const int here = static_cast<int>(min_of(rows - p * per, per));
+          // The next panel continues each of these runs.
+          for (int64_t i = 0; i < here * tap_count; i += 64 / int64_t{sizeof(T)}) {
+            __builtin_prefetch(from + per * tap_count + i);
+          }
           if (n == tap_count) {
             gemm::pack_panel<T, kMr>(from, tap_count, 1, here, n, to);
           } else {
@@ -177,7 +227,7 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
     next_taps += n;
   }
   job.pass = pass_list.get();
-  run_direct(ctx, job);
+  by_product(job) ? run_product(ctx, job, 0) : run_direct(ctx, job);
 }
 
 template <class T>
@@ -207,8 +257,15 @@ void backward_weight(const Context& ctx, const ConvArgs& g, const void* input, c
   if (!dw) return;
   const int64_t rows = g.out_channels / g.groups;
   const int64_t k = g.in_channels / g.groups * volume(g.kernel);
+  ConvArgs thin;
   if (g.batch == 0 || volume(g.out) == 0) {
     memset(dw, 0, sizeof(T) * static_cast<size_t>(g.out_channels * k));
+  } else if (steps_over(g, thin)) {
+    const Scratch<T> seen(ctx, g.batch * g.in_channels * volume(g.out));
+    gather_seen<T>(ctx, g, x, seen.get());
+    backward_weight<T>(ctx, thin, seen.get(), gy, dw, nullptr);
+  } else if (is_depthwise(g)) {
+    depthwise_backward_weight<T>(ctx, g, x, gy, dw);
   } else if (is_pointwise(g)) {
     pointwise_weight<T>(ctx, g, x, gy, dw);
   } else if (rows >= 3 * kMr && k >= 4 * kNr<T>) {

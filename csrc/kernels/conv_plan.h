@@ -92,6 +92,33 @@ inline int64_t residue_taps(const ConvArgs& g, const Prepared& p, const Residue&
   return n;
 }
 
+// Neighbouring positions of one output row: where they start in the prepared images and in the
+// output, and the lanes of the panel that they fill.
+struct Run {
+  int64_t in, out;
+  int32_t from, len;
+};
+
+// Runs of positions [first, first + count) of a grid that is repeated for every image; none is
+// longer than `longest`. Returns their number.
+inline int runs_of(const Grid& grid, int64_t in_image, int64_t out_image, int64_t first,
+                   int64_t count, int64_t longest, Run* runs) {
+  const int64_t w = grid.size[2], rows = grid.rows();
+  int n = 0;
+  int64_t row = first / w, at = first % w, lane = 0;
+  while (lane < count) {
+    const int64_t image = row / rows, d = row % rows / grid.size[1], h = row % grid.size[1];
+    const int64_t len = min_of(min_of(longest, w - at), count - lane);
+    runs[n++] = {image * in_image + grid.in_at(d, h) + at,
+                 image * out_image + grid.out_at(d, h) + at * grid.out_step[2],
+                 static_cast<int32_t>(lane), static_cast<int32_t>(len)};
+    lane += len;
+    at += len;
+    if (at == w) at = 0, ++row;
+  }
+  return n;
+}
+
 }  // namespace conv
 }  // namespace
 }  // namespace pycore

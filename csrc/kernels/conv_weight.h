@@ -2,16 +2,11 @@
 // packed panels (many), and of its bias. Must not know the 1x1 case.
 #pragma once
 
-#include "kernels/conv_direct.h"
-#include "kernels/gemm_pack.h"
+#include "kernels/conv_product.h"
 
 namespace pycore {
 namespace {
 namespace conv {
-
-using gemm::kNr;
-
-constexpr int64_t kPreparedBytes = 8 << 20;  // images that are prepared at a time
 
 // grad_bias[c] = the sum of grad_y over images and positions, in a fixed order.
 template <class T>
@@ -71,19 +66,6 @@ struct WeightTiles {
     }
   }
 };
-
-// Prepares the planes of images [first, first + count) one behind the other.
-template <class T>
-void prepare_images(const Context& ctx, const Prepared& prepared, int64_t channels, const T* src,
-                    int64_t first, int64_t count, T* dst) {
-  const int64_t source = volume(prepared.size), plane = prepared.plane();
-  const int64_t per_task = max_of(1, (kTaskWork / 4) / plane);
-  run_tasks(ctx, ceil_div(count * channels, per_task), [&](int64_t t) {
-    for (int64_t c = t * per_task; c < min_of(count * channels, (t + 1) * per_task); ++c) {
-      prepared.copy(src + (first * channels + c) * source, dst + c * plane);
-    }
-  });
-}
 
 template <class T>
 void weight_by_sums(const Context& ctx, const ConvArgs& g, const T* x, const T* gy, T* dw) {
@@ -171,33 +153,6 @@ void weight_by_sums(const Context& ctx, const ConvArgs& g, const T* x, const T* 
       }
     });
   }
-}
-
-// Neighbouring positions of one output row: where they start in the prepared images and in the
-// output, and the lanes of the panel that they fill.
-struct Run {
-  int64_t in, out;
-  int32_t from, len;
-};
-
-// Runs of positions [first, first + count) of a grid that is repeated for every image; none is
-// longer than `longest`. Returns their number.
-inline int runs_of(const Grid& grid, int64_t in_image, int64_t out_image, int64_t first,
-                   int64_t count, int64_t longest, Run* runs) {
-  const int64_t w = grid.size[2], rows = grid.rows();
-  int n = 0;
-  int64_t row = first / w, at = first % w, lane = 0;
-  while (lane < count) {
-    const int64_t image = row / rows, d = row % rows / grid.size[1], h = row % grid.size[1];
-    const int64_t len = min_of(min_of(longest, w - at), count - lane);
-    runs[n++] = {image * in_image + grid.in_at(d, h) + at,
-                 image * out_image + grid.out_at(d, h) + at * grid.out_step[2],
-                 static_cast<int32_t>(lane), static_cast<int32_t>(len)};
-    lane += len;
-    at += len;
-    if (at == w) at = 0, ++row;
-  }
-  return n;
 }
 
 // dw[rows, k] = grad_y[rows, positions] * patches[k, positions]^T with both factors packed, kKc

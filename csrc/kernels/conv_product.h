@@ -1,0 +1,263 @@
+// The product form of convolution: weights times patches, for many channels, where the weights are
+// what costs: positions of all images stand side by side, so that small planes fill the tiles, and
+// the sum is cut so that a block of the weights stays in the cache. Patches are packed a panel at a
+// time, never as a matrix. Must not know which pass of a convolution this is.
+#pragma once
+
+#include "kernels/conv_direct.h"
+#include "kernels/gemm_pack.h"
+
+namespace pycore {
+namespace {
+namespace conv {
+
+using gemm::kNr;
+
+constexpr int64_t kPreparedBytes = 8 << 20;  // images that are prepared at a time
+constexpr int64_t kPatchBytes = 2 << 20;     // patches that are packed at a time for few positions
+constexpr int64_t kFewPanels = 16;           // panels of positions that are few
+constexpr int64_t kSumBytes = 384 << 10;     // sums that one task holds
+
+// Prepares the planes of images [first, first + count) one behind the other.
+template <class T>
+void prepare_images(const Context& ctx, const Prepared& prepared, int64_t channels, const T* src,
+                    int64_t first, int64_t count, T* dst) {
+  const int64_t source = volume(prepared.size), plane = prepared.plane();
+  const int64_t per_task = max_of(1, (kTaskWork / 4) / plane);
+  run_tasks(ctx, ceil_div(count * channels, per_task), [&](int64_t t) {
+    for (int64_t c = t * per_task; c < min_of(count * channels, (t + 1) * per_task); ++c) {
+      prepared.copy(src + (first * channels + c) * source, dst + c * plane);
+    }
+  });
+}
+
+// One group of some images: y[rows, positions] = w[rows, k] * patches[k, positions].
+template <class T>
+struct Product {
+  static constexpr int64_t N = kNr<T>;
+
+  const Grid& grid;
+  int64_t rows, per;  // per panel of rows
+  int64_t k;
+  const int64_t* offsets;  // of the rows of patches, in the prepared planes
+  int64_t reach;           // the largest of them
+  const T* w;              // packed in panels, or row-major with w_row from row to row
+  int64_t w_row;           // 0 where packed
+  const T* bias;
+  const T* x;
+  int64_t x_image, x_size;  // elements from image to image, and that may be read
+  T* y;
+  int64_t plane, y_image;
+  int64_t positions;
+
+  int64_t row_panels() const { return ceil_div(rows, per); }
+  int64_t panels() const { return ceil_div(positions, N); }
+  int64_t columns(int64_t panel) const { return min_of(N, positions - panel * N); }
+  int64_t k_block() const { return ceil_div(k, ceil_div(k, gemm::kKc)); }
+
+  // dst[i - k0, lane] for rows [k0, k1) of the patches. Writes a vector beyond the end.
+  void pack(int64_t panel, int64_t k0, int64_t k1, T* dst) const {
+    constexpr int L = kLanes<T>;
+    Run runs[N];
+    const int64_t count = columns(panel);
+    const int n = runs_of(grid, x_image, 0, panel * N, count, L, runs);
+    const bool inside = reach + runs[n - 1].in + L <= x_size;
+    if (inside && n == gemm::kNv && count == N) {  // vectors of neighbours
+      for (int64_t i = k0; i < k1; ++i, dst += N) {
+        const T* from = x + offsets[i];
+#pragma GCC unroll 4
+        for (int v = 0; v < gemm::kNv; ++v) store(dst + v * L, load(from + runs[v].in));
+      }
+      return;
+    }
+    if (!inside || count < N) memset(dst, 0, sizeof(T) * static_cast<size_t>((k1 - k0) * N));
+    if (!inside) {
+      for (int64_t i = k0; i < k1; ++i, dst += N) {
+        for (int r = 0; r < n; ++r) {
+          store_partial(dst + runs[r].from, load_partial(x + offsets[i] + runs[r].in, runs[r].len),
+                        runs[r].len);
+        }
+      }
+      return;
+    }
+    for (int64_t i = k0; i < k1; ++i, dst += N) {
+      const T* from = x + offsets[i];
+      // What a run writes beyond its end is overwritten by the next one.
+      for (int r = 0; r < n; ++r) store(dst + runs[r].from, load(from + runs[r].in));
+    }
+  }
+
+  // sums[row, .] of panels of rows [r0, r1) for one panel of patches, rows [k0, k1) of it.
+  void multiply(int64_t r0, int64_t r1, int64_t k0, int64_t k1, const T* patches, int64_t cols,
+                T* sums, int64_t pitch) const {
+    const gemm::Epilogue<T> e{nullptr, nullptr, k0 > 0, false};
+    for (int64_t p = r0; p < r1; ++p) {
+      const int here = static_cast<int>(min_of(per, rows - p * per));
+      const T* a = w_row ? w + p * per * w_row + k0 : w + (p * k + k0) * kMr;
+      tile(here, cols)(k1 - k0, a, w_row, 1, patches, N, sums + p * per * pitch, pitch,
+                       static_cast<int>(cols <= kLanes<T> ? kLanes<T> : N), e);
+    }
+  }
+  gemm::TileFn<T> tile(int here, int64_t cols) const {
+    if (cols <= kLanes<T>) {
+      return w_row ? gemm::tile_of<T, 1, false, true>(here) : gemm::tile_of<T, 1, true, true>(here);
+    }
+    return w_row ? gemm::tile_of<T, gemm::kNv, false, true>(here)
+                 : gemm::tile_of<T, gemm::kNv, true, true>(here);
+  }
+
+  // Finished sums of rows [i0, i1) of one panel of positions to where they belong.
+  void finish(int64_t panel, int64_t i0, int64_t i1, const T* sums, int64_t pitch) const {
+    constexpr int L = kLanes<T>;
+    Grid out = grid;
+    if (grid.out_step[2] == 1 && grid.out_step[1] == grid.size[2] &&
+        grid.rows() * grid.size[2] == plane) {
+      out.size[0] = out.size[1] = 1;  // all rows of an image are one
+      out.size[2] = plane;
+    }
+    Run runs[N];
+    const int n = runs_of(out, 0, y_image, panel * N, columns(panel), N, runs);
+    for (int64_t i = i0; i < i1; ++i) {
+      const T add = bias ? bias[i] : T{};
+      const T* from = sums + i * pitch;
+      T* to = y + i * plane;
+      for (int r = 0; r < n; ++r) {
+        const int len = runs[r].len;
+        const T* s = from + runs[r].from;
+        if (out.out_step[2] != 1) {
+          for (int j = 0; j < len; ++j) to[runs[r].out + j * out.out_step[2]] = s[j] + add;
+          continue;
+        }
+        int j = 0;
+        for (; j + L <= len; j += L) store(to + runs[r].out + j, load(s + j) + splat<T>(add));
+        for (; j < len; ++j) to[runs[r].out + j] = s[j] + add;
+      }
+    }
+  }
+
+  // Tasks take rows; the patches are packed before, some rows of them at a time.
+  void run_few(const Context& ctx) const {
+    const int64_t pitch = panels() * N, depth = k_block();
+    const int64_t fit = kPatchBytes / static_cast<int64_t>(sizeof(T)) / pitch;
+    const int64_t chunk = min_of(k, max_of(1, fit / depth) * depth),
+                  panel_size = chunk * N + kLanes<T>;
+    const Scratch<T> sums(ctx, rows * pitch), patches(ctx, panels() * panel_size);
+    const int64_t tasks =
+        min_of(min_of(row_panels(), 16), max_of(1, rows * pitch * min_of(k, chunk) / kTaskWork));
+    for (int64_t c0 = 0; c0 < k; c0 += chunk) {
+      const int64_t c1 = min_of(k, c0 + chunk);
+      run_tasks(ctx, panels(), [&](int64_t p) { pack(p, c0, c1, patches.get() + p * panel_size); });
+      run_tasks(ctx, tasks, [&](int64_t t) {
+        const int64_t r0 = t * row_panels() / tasks, r1 = (t + 1) * row_panels() / tasks;
+        for (int64_t k0 = c0; k0 < c1; k0 += depth) {
+          for (int64_t r = r0; r < r1; ++r) {
+            for (int64_t p = 0; p < panels(); ++p) {
+              multiply(r, r + 1, k0, min_of(c1, k0 + depth),
+                       patches.get() + p * panel_size + (k0 - c0) * N, columns(p),
+                       sums.get() + p * N, pitch);
+            }
+          }
+        }
+        if (c1 < k) return;
+        for (int64_t p = 0; p < panels(); ++p) {
+          finish(p, r0 * per, min_of(rows, r1 * per), sums.get() + p * N, pitch);
+        }
+      });
+    }
+  }
+
+  // One task takes panels [p0, p1) of positions, and packs each for itself.
+  void run_panels(const Context& ctx, int64_t p0, int64_t p1) const {
+    const int64_t pitch = (p1 - p0) * N, depth = k_block();
+    const Scratch<T> sums(ctx, rows * pitch), patches(ctx, depth * N + kLanes<T>);
+    for (int64_t k0 = 0; k0 < k; k0 += depth) {
+      const int64_t k1 = min_of(k, k0 + depth);
+      for (int64_t p = p0; p < p1; ++p) {
+        pack(p, k0, k1, patches.get());
+        multiply(0, row_panels(), k0, k1, patches.get(), columns(p), sums.get() + (p - p0) * N,
+                 pitch);
+      }
+    }
+    for (int64_t p = p0; p < p1; ++p) finish(p, 0, rows, sums.get() + (p - p0) * N, pitch);
+  }
+  void run_many(const Context& ctx) const {
+    const int64_t sums = rows * N * static_cast<int64_t>(sizeof(T));
+    const int64_t most = max_of(4, min_of(12, kSumBytes / sums)), count = panels();
+    const int64_t tasks = ceil_div(ceil_div(count, most), 2) * 2;  // two threads get the same
+    run_tasks(ctx, tasks,
+              [&](int64_t t) { run_panels(ctx, t * count / tasks, (t + 1) * count / tasks); });
+  }
+};
+
+// Whether a job is better served by a product than by run_direct.
+template <class T>
+bool by_product(const Job<T>& job) {
+  for (int64_t i = 0; i < job.passes; ++i) {
+    if (job.pass[i].tap_count == 0) return false;  // nothing but a bias
+  }
+  return job.rows >= 2 * kMr && job.channels >= 32;
+}
+// Whether it is so few positions that packing the weights would not pay.
+template <class T>
+bool few_positions(const Job<T>& job) {
+  int64_t most = 0;
+  for (int64_t i = 0; i < job.passes; ++i) most = max_of(most, volume(job.pass[i].grid.size));
+  return job.items / job.groups * most <= kFewPanels * kNr<T>;
+}
+
+// `w_row` is that of weights which are not packed, else 0.
+template <class T>
+void run_product(const Context& ctx, const Job<T>& job, int64_t w_row) {
+  const int64_t batch = job.items / job.groups, plane = job.prepared.plane();
+  const int64_t planes = job.groups * job.channels, image = planes * plane;
+  const int64_t image_bytes = image * static_cast<int64_t>(sizeof(T));
+  const int64_t at_once = min_of(batch, max_of(1, kPreparedBytes / max_of(1, image_bytes)));
+  int64_t most = 0;
+  for (int64_t i = 0; i < job.passes; ++i) most = max_of(most, job.pass[i].tap_count);
+  const Scratch<int64_t> offsets(ctx, job.channels * most);
+  const bool copies = !job.prepared.is_source();
+  const Scratch<T> images(ctx, copies ? at_once * image + kLanes<T> : 0);
+  if (copies) {
+    job.prepared.clear(images.get(), at_once * planes);
+    memset(images.get() + at_once * image, 0, sizeof(simd::Vec<T>));
+  }
+  for (int64_t first = 0; first < batch; first += at_once) {
+    const int64_t here = min_of(at_once, batch - first);
+    if (copies) prepare_images(ctx, job.prepared, planes, job.src, first, here, images.get());
+    const T* x = copies ? images.get() : job.src + first * image;
+    const int64_t x_size = copies ? at_once * image + kLanes<T> : (batch - first) * image;
+    for (int64_t i = 0; i < job.passes; ++i) {
+      const Pass<T>& pass = job.pass[i];
+      const int64_t k = job.channels * pass.tap_count;
+      int64_t reach = 0;
+      for (int64_t j = 0; j < k; ++j) {
+        offsets.get()[j] = j / pass.tap_count * plane + pass.taps[j % pass.tap_count];
+        reach = max_of(reach, offsets.get()[j]);
+      }
+      for (int64_t group = 0; group < job.groups; ++group) {
+        const Product<T> product{
+            pass.grid,
+            job.rows,
+            job.panel_rows(),
+            k,
+            offsets.get(),
+            reach,
+            pass.w + group * (w_row ? job.rows * w_row : job.panels() * k * kMr),
+            w_row,
+            job.bias ? job.bias + group * job.rows : nullptr,
+            x + group * job.channels * plane,
+            image,
+            x_size - group * job.channels * plane,
+            job.dst + (first * job.groups + group) * job.rows * job.plane,
+            job.plane,
+            job.groups * job.rows * job.plane,
+            here * volume(pass.grid.size)};
+        product.panels() <= kFewPanels ? product.run_few(ctx) : product.run_many(ctx);
+      }
+    }
+  }
+}
+
+}  // namespace conv
+}  // namespace
+}  // namespace pycore

@@ -1,0 +1,188 @@
+"""Convolutions of sizes at which each form of the kernels is used, against a sum over the taps."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import pycore
+import pycore.nn.functional as F
+
+
+class Shape(NamedTuple):
+    batch: int
+    channels: tuple[int, int]
+    size: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+    groups: int = 1
+
+    @property
+    def weight(self) -> tuple[int, ...]:
+        return (self.channels[1], self.channels[0] // self.groups, *self.kernel)
+
+    @property
+    def out(self) -> tuple[int, ...]:
+        return tuple(
+            (n + 2 * self.padding - self.dilation * (k - 1) - 1) // self.stride + 1
+            for n, k in zip(self.size, self.kernel, strict=True)
+        )
+
+
+SHAPES = [
+    # Few positions: weights are read as they lie.
+    Shape(1, (40, 33), (7, 7), (3, 3), padding=1),
+    Shape(3, (64, 45), (5, 6), (3, 3), padding=1),
+    Shape(2, (70, 64), (9, 9), (3, 3), stride=2, padding=1),
+    Shape(1, (300, 64), (4, 4), (3, 3), padding=1),
+    Shape(17, (32, 32), (1, 1), (3, 3), padding=1),
+    # Many positions: panels are packed.
+    Shape(5, (36, 50), (13, 14), (3, 3), padding=1),
+    Shape(2, (48, 64), (17, 33), (3, 2), padding=1),
+    Shape(9, (32, 40), (12, 12), (3, 3), stride=3, padding=2),
+    Shape(3, (64, 96), (11, 11), (3, 3), dilation=2, groups=2),
+    Shape(2, (32, 64), (5, 6, 9), (3, 3, 3), padding=1),
+    Shape(2, (33, 64), (301,), (5,), padding=2),
+    Shape(3, (32, 64), (6, 6), (3, 3), padding=2),  # its gradient is no larger than padded
+    # 1x1: a product, of each image or of all, and strided.
+    Shape(1, (40, 50), (6, 7), (1, 1)),
+    Shape(7, (40, 50), (5, 7), (1, 1)),
+    Shape(4, (64, 96), (7, 7), (1, 1), groups=2),
+    Shape(3, (40, 50), (9, 8), (1, 1), stride=2),
+    Shape(2, (6, 5), (10,), (1,), stride=3),
+    Shape(2, (3, 4), (5, 4, 7), (1, 1, 1), stride=2, groups=1),
+    # Depthwise.
+    Shape(3, (8, 8), (14, 14), (3, 3), padding=1, groups=8),
+    Shape(2, (7, 7), (33, 50), (3, 3), padding=1, groups=7),
+    Shape(2, (5, 5), (19, 21), (3, 3), stride=2, padding=1, groups=5),
+    Shape(2, (5, 5), (15, 9), (5, 5), stride=3, padding=2, groups=5),
+    Shape(1, (4, 4), (3, 3), (3, 3), groups=4),
+    Shape(2, (6, 6), (40,), (7,), padding=3, dilation=1, groups=6),
+    Shape(2, (3, 3), (6, 7, 8), (3, 3, 3), stride=2, padding=1, groups=3),
+    Shape(2, (4, 4), (9, 9), (1, 1), stride=2, groups=4),
+]  # fmt: skip
+
+
+def reference(s: Shape, x: np.ndarray, w: np.ndarray, gy: np.ndarray) -> tuple[np.ndarray, ...]:
+    """y, grad_x and grad_weight in float64: each tap is a product of its own."""
+    dims = len(s.size)
+    pad = [(0, 0), (0, 0)] + [(s.padding, s.padding)] * dims
+    padded = np.pad(x, pad)
+    y = np.zeros((s.batch, s.channels[1], *s.out))
+    gx, gw = np.zeros_like(padded), np.zeros_like(w)
+    ins, outs = (c // s.groups for c in s.channels)
+    for tap in itertools.product(*map(range, s.kernel)):
+        at = tuple(
+            slice(t * s.dilation, t * s.dilation + (n - 1) * s.stride + 1, s.stride)
+            for t, n in zip(tap, s.out, strict=True)
+        )
+        for g in range(s.groups):
+            i, o = slice(g * ins, (g + 1) * ins), slice(g * outs, (g + 1) * outs)
+            here = (slice(None), i, *at)
+            weight = w[(o, slice(None), *tap)]
+            y[:, o] += np.einsum("oi,bi...->bo...", weight, padded[here])
+            gx[here] += np.einsum("oi,bo...->bi...", weight, gy[:, o])
+            flat = padded[here].reshape(s.batch, ins, -1), gy[:, o].reshape(s.batch, outs, -1)
+            gw[(o, slice(None), *tap)] = np.einsum("bip,bop->oi", *flat)
+    inner = tuple(slice(s.padding, s.padding + n) for n in s.size)
+    return y, gx[(slice(None), slice(None), *inner)], gw
+
+
+def numbers(s: Shape, dtype: str) -> list[np.ndarray]:
+    draw = np.random.default_rng(8).standard_normal
+    shapes = [(s.batch, s.channels[0], *s.size), s.weight, (s.channels[1],)]
+    shapes.append((s.batch, s.channels[1], *s.out))
+    return [draw(shape).astype(dtype) for shape in shapes]
+
+
+def run(s: Shape, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    x, w, bias, gy = map(pycore.from_numpy, arrays)
+    leaves = [t.clone().requires_grad_() for t in (x, w, bias)]
+    options: dict[str, Any] = {"stride": s.stride, "padding": s.padding}
+    options |= {"dilation": s.dilation, "groups": s.groups}
+    y = getattr(F, f"conv{len(s.size)}d")(*leaves, **options)
+    y.backward(gy)
+    grads = [t.grad.numpy() for t in leaves if t.grad is not None]
+    return [y.detach().numpy(), *grads]
+
+
+def close(got: np.ndarray, expected: np.ndarray, terms: int) -> bool:
+    epsilon = np.finfo(got.dtype).eps
+    scale = max(1.0, np.abs(expected).max(initial=0))
+    return bool(np.abs(got - expected).max(initial=0) <= 4 * epsilon * math.sqrt(terms) * scale)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_forward_and_gradients(shape: Shape, dtype: str) -> None:
+    arrays = numbers(shape, dtype)
+    x, w, bias, gy = (a.astype("float64") for a in arrays)
+    y, gx, gw = reference(shape, x, w, gy)
+    y += bias.reshape(-1, *(1 for _ in shape.size))
+    gb = gy.sum(axis=(0, *range(2, gy.ndim)))
+    got = run(shape, arrays)
+    positions = shape.batch * math.prod(shape.out)
+    terms = (math.prod(shape.weight[1:]), math.prod(shape.weight), positions, positions)
+    for mine, true, count in zip(got, (y, gx, gw, gb), terms, strict=True):
+        assert mine.shape == true.shape
+        assert close(mine, true, count)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_threads_do_not_change_bits(shape: Shape) -> None:
+    arrays = numbers(shape, "float32")
+    before = pycore.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 3):
+            pycore.set_num_threads(threads)
+            results.append([a.tobytes() for a in run(shape, arrays)])
+    finally:
+        pycore.set_num_threads(before)
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_infinities_reach_only_what_sees_them(shape: Shape) -> None:
+    """One infinite position of x, and in turn of grad_y, in the last image and channel."""
+    x, w, bias, gy = numbers(shape, "float32")
+    ones = [np.ones(a.shape) for a in (x, w, gy)]
+
+    def marked(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        changed, mark = a.copy(), np.zeros(a.shape)
+        changed.reshape(-1)[-1], mark.reshape(-1)[-1] = np.inf, 1
+        return changed, mark
+
+    changed, mark = marked(x)
+    y, _, gw = reference(shape, mark, *ones[1:])
+    got = run(shape, [changed, w, bias, gy])
+    assert np.array_equal(~np.isfinite(got[0]), y > 0)
+    assert np.isfinite(got[1]).all()
+    assert np.array_equal(~np.isfinite(got[2]), gw > 0)
+
+    changed, mark = marked(gy)
+    _, gx, _ = reference(shape, *ones[:2], mark)
+    got = run(shape, [x, w, bias, changed])
+    assert np.array_equal(~np.isfinite(got[1]), gx > 0)
+    assert np.isfinite(got[2][:-1]).all()  # padding times infinity is of the last channel too
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "stride", "padding"),
+    [((3, 64, 5, 5), (64, 40, 4, 4), 2, 1), ((2, 32, 6, 6), (32, 33, 1, 1), 2, 0),
+     ((4, 40, 3, 3), (40, 40, 2, 2), 2, 0)],
+    ids=str,
+)  # fmt: skip
+def test_transposed_is_the_gradient(x: tuple, w: tuple, stride: int, padding: int) -> None:
+    draw = np.random.default_rng(9).standard_normal
+    a, b, c = (pycore.from_numpy(draw(n).astype("float64")) for n in (x, w, (w[1],)))
+    y = F.conv_transpose2d(a, b, c, stride, padding)
+    leaf = pycore.zeros(y.shape, dtype=pycore.float64).requires_grad_()
+    F.conv2d(leaf, b, None, stride, padding).backward(a)
+    assert np.allclose(y.numpy(), leaf.grad.numpy() + c.numpy().reshape(-1, 1, 1), atol=1e-12)
