@@ -237,3 +237,32 @@ def test_avx2_holds_both_sides_and_says_where_it_cannot(capsys):
     assert libraries["torch"].environment["ATEN_CPU_CAPABILITY"] == "avx2"
     assert libraries["torch"].environment["X"] == "1"
     assert "onnxruntime has no switch" in capsys.readouterr().err
+
+
+def test_a_part_of_a_page_is_replaced(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n")
+    report.replace_part(page, "x", ["new", ""])
+    report.replace_part(page, "x", ["newer", ""])
+    assert page.read_text() == "a\n<!-- begin x -->\n\nnewer\n<!-- end x -->\nb\n"
+    with pytest.raises(SystemExit, match="no part y"):
+        report.replace_part(page, "y", [])
+
+
+def test_native_results_become_shares():
+    runs = [
+        {"name": f"{name}/avx2/threads:{n}/real_time", "share": 0.5 / n}
+        for name in ("matmul/float32/512x512x512", "copy/4096")
+        for n in (1, 2)
+    ]
+    facts = {"context": {"date": "", "peak L1": "9 GB/s"}, "benchmarks": runs}
+    assert list(report.native_markdown(facts, "matmul")) == [
+        "| peak of the machine | rate |",
+        "|---|---|",
+        "| L1 | 9 GB/s |",
+        "",
+        "| share of the peak | avx2, threads 1 | avx2, threads 2 |",
+        "|---|---|---|",
+        "| matmul/float32/512x512x512 | 50% | 25% |",
+        "",
+    ]

@@ -74,7 +74,7 @@ def main() -> int:
     libraries = _libraries(args, against)
     record = Record(report.machine(), [], [], avx2=args.avx2)
     if args.memory:
-        print(report.MEMORY_HEADER)
+        print(report.MEMORY_NOTE, report.MEMORY_HEADER, sep="\n")
         for item in memory(workloads, libraries, against, args.threads):
             record.memory.append(item)
             print(report.memory_line(item), flush=True)

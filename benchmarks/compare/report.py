@@ -1,15 +1,20 @@
 """Tables of results. On its own, tables of the files of earlier runs:
 
-python -m benchmarks.compare.report result.json [another.json ...] [--markdown] [--plot file.png]
+python -m benchmarks.compare.report result.json [another.json ...] [--plot file.png]
+    python -m benchmarks.compare.report result.json --into docs/performance.md --part torch
+    python -m benchmarks.compare.report native.json --only 'matmul|copy'
 
-Several files become one table of the medians over the runs.
+Several files become one table of the medians over the runs; native.json is what bench_kernels
+--benchmark_out writes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -60,6 +65,9 @@ MEMORY_HEADER = (
     f"{'workload':70} {'thr':>3} {'other':>11} {'pycore':>9} {'other':>9} {'ratio':>6} "
     f"{'process':>9} {'other':>9}"
 )
+
+
+MEMORY_NOTE = "at the peak: what running added after import and build; the whole process"
 
 
 def memory_line(result: Memory) -> str:
@@ -120,11 +128,6 @@ def summary(record: Record) -> Iterator[str]:
         yield ""
         yield VERDICT_HEADER
         yield from map(verdict_line, verdicts)
-    if record.memory:
-        yield ""
-        yield "memory at the peak: what running added after import and build, and the whole process"
-        yield MEMORY_HEADER
-        yield from map(memory_line, record.memory)
     yield ""
     for facts in (record.machine, *record.libraries):
         yield f"# {facts}"
@@ -141,44 +144,36 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str
 
 
 def markdown(record: Record, worst: int = 15) -> Iterator[str]:
-    """Tables for docs/performance.md: rows, goals, the slowest workloads, memory."""
+    """The tables of docs/performance.md: goals, the slowest workloads, memory; ratios only."""
     verdicts = judge(record.results, record.avx2)
     header = ["workloads", "threads", "geometric mean", "goal", "least", "floor", "met"]
     for other in dict.fromkeys(v.other for v in verdicts):
         yield f"Times faster than {other}:"
         yield ""
-        rows = []
-        for v in (v for v in verdicts if v.other == other):
-            mean = f"{v.mean:.2f}"
-            if v.spread[0] != v.spread[1]:
-                mean += f" ({v.spread[0]:.2f} to {v.spread[1]:.2f})"
-            floor = "" if v.floor is None else f"{v.floor:g}"
-            least = f"{v.least:.2f}"
-            met = "yes" if v.met else "no" if not v.failing else f"no, {v.failing} failing"
-            name = v.name.replace("|", "\\|")
-            rows.append((name, str(v.threads), mean, f"{v.goal:g}", least, floor, met))
-        yield from _table(header, rows)
+        yield from _table(header, (_verdict_row(v) for v in verdicts if v.other == other))
         yield ""
-    slow = sorted((r for r in record.results if not r.error), key=lambda r: -r.ratio)[:worst]
-    yield f"The {len(slow)} workloads with the least advantage:"
-    yield ""
-    yield from _table(
-        ["workload", "threads", "against", "times faster", "quartiles"],
-        (
+    if record.results:
+        slow = sorted((r for r in record.results if not r.error), key=lambda r: -r.ratio)[:worst]
+        yield f"The {len(slow)} workloads with the least advantage:"
+        yield ""
+        yield from _table(
+            ["workload", "threads", "against", "times faster", "spread"],
             (
-                r.workload,
-                str(r.threads),
-                r.other,
-                f"{r.speedup:.2f}",
-                f"{1 / r.spread[1]:.2f} to {1 / r.spread[0]:.2f}",
-            )
-            for r in slow
-        ),
-    )
-    for r in (r for r in record.results if r.error):
-        yield f"\nFailing: {r.workload}, {r.threads} threads, against {r.other}: {r.error}"
-    if record.memory:
+                (r.workload, str(r.threads), r.other, f"{r.speedup:.2f}", _spread(r.spread))
+                for r in slow
+            ),
+        )
         yield ""
+    failing = [r for r in record.results if r.error]
+    if failing:
+        yield f"{len(failing)} failing:"
+        yield ""
+        yield from _table(
+            ["workload", "threads", "against", "says"],
+            ((r.workload, str(r.threads), r.other, r.error) for r in failing),
+        )
+        yield ""
+    if record.memory:
         yield "Memory at the peak as a share of the other's: what running added, the whole process:"
         yield ""
         yield from _table(
@@ -194,6 +189,54 @@ def markdown(record: Record, worst: int = 15) -> Iterator[str]:
                 for m in record.memory
             ),
         )
+        yield ""
+
+
+def _verdict_row(v: Verdict) -> Sequence[str]:
+    mean = f"{v.mean:.2f}"
+    if v.spread[0] != v.spread[1]:
+        mean += f" ({v.spread[0]:.2f} to {v.spread[1]:.2f})"
+    floor = "" if v.floor is None else f"{v.floor:g}"
+    met = "yes" if v.met else "no" if not v.failing else f"no, {v.failing} failing"
+    name = v.name.replace("|", "\\|")
+    return name, str(v.threads), mean, f"{v.goal:g}", f"{v.least:.2f}", floor, met
+
+
+def _spread(ratios: tuple[float, float]) -> str:
+    low, high = ratios
+    return f"{1 / high:.2f} to {1 / low:.2f}"
+
+
+def native_markdown(facts: dict[str, Any], only: str) -> Iterator[str]:
+    """The machine's peaks and shares of them, from the JSON of the native benchmarks."""
+    peaks = {k[5:]: v for k, v in facts["context"].items() if k.startswith("peak ")}
+    yield from _table(["peak of the machine", "rate"], peaks.items())
+    yield ""
+    shares: dict[str, dict[str, float]] = {}
+    for run in facts["benchmarks"]:
+        name, where = re.fullmatch(r"(.*)/(\w+/threads:\d+)/real_time", run["name"]).groups()
+        if re.search(only, name):
+            shares.setdefault(name, {})[where] = run["share"]
+    columns = list(dict.fromkeys(where for row in shares.values() for where in row))
+    yield from _table(
+        ["share of the peak", *(c.replace("/threads:", ", threads ") for c in columns)],
+        (
+            (name, *(f"{row[c]:.0%}" if c in row else "" for c in columns))
+            for name, row in shares.items()
+        ),
+    )
+    yield ""
+
+
+def replace_part(page: Path, name: str, lines: Iterable[str]) -> None:
+    """Puts lines between `<!-- begin NAME -->` and `<!-- end NAME -->` of a page."""
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+    text = page.read_text()
+    if begin not in text or end not in text:
+        raise SystemExit(f"{page} has no part {name}")
+    head, rest = text.split(begin, 1)
+    tail = rest.split(end, 1)[1]
+    page.write_text(head + begin + "\n" + "\n".join(lines) + end + tail)
 
 
 def machine() -> dict[str, Any]:
@@ -215,18 +258,32 @@ def machine() -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser("python -m benchmarks.compare.report", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--markdown", action="store_true", help="the tables of docs/performance.md")
+    parser.add_argument("--markdown", action="store_true", help="tables of ratios for a page")
+    parser.add_argument("--into", type=Path, metavar="PAGE", help="write them into a page")
+    parser.add_argument("--part", help="the part of the page to replace")
+    parser.add_argument("--only", default="", help="native: a regular expression on the names")
     parser.add_argument("--plot", type=Path, help="where to draw the workloads")
     args = parser.parse_args()
-    record = combine(map(Record.read, args.files))
-    if args.markdown:
-        print(*markdown(record), sep="\n")
+    facts = json.loads(args.files[0].read_text())
+    if "benchmarks" in facts:
+        lines = list(native_markdown(facts, args.only))
     else:
-        print(HEADER, *map(line, record.results), *summary(record), sep="\n")
-    if args.plot:
-        from .plot import plot
+        record = combine(map(Record.read, args.files))
+        if args.markdown or args.into:
+            lines = list(markdown(record))
+        else:
+            lines = [HEADER, *map(line, record.results)] if record.results else []
+            if record.memory:
+                lines += [MEMORY_NOTE, MEMORY_HEADER, *map(memory_line, record.memory)]
+            lines += summary(record)
+        if args.plot:
+            from .plot import plot
 
-        plot(record.results, args.plot)
+            plot(record.results, args.plot)
+    if args.into:
+        replace_part(args.into, args.part, lines)
+    else:
+        print(*lines, sep="\n")
     return 0
 
 

@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   register_recurrent();
   register_attention();
   register_pointwise();
-  print_peaks();
+  report_peaks();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

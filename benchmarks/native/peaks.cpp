@@ -2,6 +2,7 @@
 // buffers of the size of each cache.
 #include "peaks.h"
 
+#include <benchmark/benchmark.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,16 +280,22 @@ const Bandwidth& bandwidth(double working_set) {
   return peaks().memory.back();
 }
 
-void print_peaks() {
+void report_peaks() {
   const Peaks& p = peaks();
-  printf("one core:");
-  for (auto& [isa, rate] : p.float32) printf(" float32 %s %.1f GFLOP/s,", isa.c_str(), rate * 1e-9);
-  printf(" bfloat16 %.1f GFLOP/s (%s), int8 %.1f GOP/s (%s)\n", p.bfloat16 * 1e-9,
-         p.bfloat16_by.c_str(), p.int8 * 1e-9, p.int8_by.c_str());
-  for (auto& b : p.memory)
-    printf("%s: read %.1f GB/s, copy %.1f GB/s read and written\n", b.where.c_str(), b.read * 1e-9,
-           b.copy * 1e-9);
-  printf("memory by all threads: copy %.1f GB/s\n", p.copy_by_all * 1e-9);
+  const auto say = [](const std::string& what, double rate, const char* unit) {
+    char text[64];
+    snprintf(text, sizeof text, "%.1f %s", rate * 1e-9, unit);
+    printf("%s: %s\n", what.c_str(), text);
+    benchmark::AddCustomContext("peak " + what, text);
+  };
+  for (auto& [isa, rate] : p.float32) say("float32 " + isa + ", one core", rate, "GFLOP/s");
+  say("bfloat16 by " + p.bfloat16_by + ", one core", p.bfloat16, "GFLOP/s");
+  say("int8 by " + p.int8_by + ", one core", p.int8, "GOP/s");
+  for (auto& b : p.memory) {
+    say("reading " + b.where + ", one core", b.read, "GB/s");
+    say("copying in " + b.where + " (read and written), one core", b.copy, "GB/s");
+  }
+  say("copying in memory, all cores", p.copy_by_all, "GB/s");
 }
 
 }  // namespace pycore::bench

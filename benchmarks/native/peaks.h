@@ -29,7 +29,8 @@ struct Peaks {
 const Peaks& peaks();
 // The bandwidth of copies over so many bytes of operands together.
 const Bandwidth& bandwidth(double working_set);
-void print_peaks();
+// Prints them, and puts them into the context of the results.
+void report_peaks();
 
 // Operations per second of tile products, 0 without AMX (amx.cpp).
 double amx_bfloat16();

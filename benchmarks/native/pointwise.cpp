@@ -5,7 +5,7 @@
 namespace pycore::bench {
 
 void register_pointwise() {
-  for (int64_t n : {int64_t{1} << 12, int64_t{1} << 18, int64_t{1} << 24}) {
+  for (int64_t n : {int64_t{1} << 12, int64_t{1} << 20, int64_t{1} << 24}) {
     const std::string size = "/" + std::to_string(n);
     const double each = 4.0 * static_cast<double>(n);
     add_forward("copy" + size, bytes(2 * each),
