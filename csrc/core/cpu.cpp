@@ -24,10 +24,33 @@ namespace kernels::avx512 {
 extern const KernelTable kernel_table;
 }
 #endif
+#ifdef PYCORE_HAS_ISA_avx512_bf16
+namespace kernels::avx512_bf16 {
+extern void (*const gemm_bfloat16)(const Context&, const GemmArgs&);
+}
+#endif
 
 const kernels::KernelTable* g_kernels = nullptr;
 
 namespace {
+
+#ifdef PYCORE_HAS_ISA_avx512_bf16
+// The kernels of avx512, and products of bfloat16 by instructions made for them.
+const kernels::KernelTable& avx512_bf16_table() {
+  static const kernels::GemmKernels gemm = [] {
+    kernels::GemmKernels k = *kernels::avx512::kernel_table.gemm;
+    k.run[static_cast<int>(DType::bfloat16)] = kernels::avx512_bf16::gemm_bfloat16;
+    return k;
+  }();
+  static const kernels::KernelTable table = [] {
+    kernels::KernelTable t = kernels::avx512::kernel_table;
+    t.isa = "avx512_bf16";
+    t.gemm = &gemm;
+    return t;
+  }();
+  return table;
+}
+#endif
 
 std::vector<const kernels::KernelTable*> supported_tables() {
   std::vector<const kernels::KernelTable*> tables;
@@ -35,8 +58,13 @@ std::vector<const kernels::KernelTable*> supported_tables() {
   // __builtin_cpu_supports also asks the system (xgetbv) whether it saves these registers.
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512cd"))
+      __builtin_cpu_supports("avx512cd")) {
+#ifdef PYCORE_HAS_ISA_avx512_bf16
+    if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni"))
+      tables.push_back(&avx512_bf16_table());
+#endif
     tables.push_back(&kernels::avx512::kernel_table);
+  }
 #endif
 #ifdef PYCORE_HAS_ISA_avx2
   // Every CPU with AVX2 and FMA also converts half precision (F16C) and has BMI2.

@@ -2,7 +2,8 @@
 // Must not know tensors. Tasks never share an element of C and k is never split between them.
 #include "kernels/gemm.h"
 
-#include "kernels/gemm_block.h"
+#include "kernels/gemm_driver.h"
+#include "kernels/gemm_narrow.h"
 #include "kernels/gemm_pack.h"
 #include "kernels/gemm_small.h"
 
@@ -10,28 +11,7 @@ namespace pycore {
 namespace {
 namespace gemm {
 
-using kernels::Context;
-using kernels::GemmArgs;
-using kernels::run_tasks;
-using kernels::Scratch;
-
-constexpr int64_t kTaskWork = 1 << 20;  // multiply-adds that are worth a task (about 10 us)
-constexpr int64_t kMaxTasks = 16;       // tasks of one phase; a fixed bound, not the thread count
-
-inline int64_t tasks_for(int64_t work) { return min_of(kMaxTasks, max_of(1, work / kTaskWork)); }
-
-// One product with a row-major C.
-template <class T>
-struct Problem {
-  int64_t m, n, k;
-  const T* a;
-  int64_t ars, acs;
-  const T* b;
-  int64_t brs, bcs;
-  T* c;
-  int64_t crs;
-  Epilogue<T> e;
-};
+constexpr int64_t kSmallBytes = 1 << 18;  // of a matrix that stays in L2
 
 template <class T, bool PackedA, bool PackedB>
 void blocked(const Context& ctx, const Problem<T>& q) {
@@ -108,6 +88,16 @@ void product(const Context& ctx, const Problem<T>& q) {
     return;
   }
   const bool b_rows = q.bcs == 1 && (kCheapPartial || q.n % L == 0);
+  if (q.m == 1 && q.bcs == 1 && q.k * q.n * static_cast<int64_t>(sizeof(T)) > kSmallBytes) {
+    const int64_t groups = ceil_div(q.n, kSpreadColumns),
+                  tasks = min_of(groups, tasks_for(4 * work));
+    run_tasks(ctx, tasks, [&](int64_t t) {
+      spread_columns<T>(q.m, q.k, q.a, q.ars, q.acs, q.b, q.brs, q.c, q.crs,
+                        t * groups / tasks * kSpreadColumns,
+                        min_of(q.n, (t + 1) * groups / tasks * kSpreadColumns), q.e);
+    });
+    return;
+  }
   if (q.m == 1 && b_rows) {
     const int64_t groups = ceil_div(q.n, 8 * L), tasks = min_of(groups, tasks_for(4 * work));
     run_tasks(ctx, tasks, [&](int64_t t) {
@@ -125,86 +115,15 @@ void product(const Context& ctx, const Problem<T>& q) {
   }
 }
 
-// Brings one product into the row-major form.
 template <class T>
-void any_product(const Context& ctx, const GemmArgs& g, const T* a, const T* b, T* c) {
-  const Epilogue<T> e{static_cast<const T*>(g.bias_row), static_cast<const T*>(g.bias_col),
-                      g.accumulate, g.relu};
-  const bool rows_contiguous = g.c_col == 1 || g.n == 1;
-  if (g.c_row == 1 && g.m > 1 && (!rows_contiguous || g.n == 1)) {  // C^T = B^T A^T
-    product<T>(ctx, {g.n,
-                     g.m,
-                     g.k,
-                     b,
-                     g.b_col,
-                     g.b_row,
-                     a,
-                     g.a_col,
-                     g.a_row,
-                     c,
-                     g.c_col,
-                     {e.bias_col, e.bias_row, e.accumulate, e.relu}});
-    return;
-  }
-  if (rows_contiguous) {
-    product<T>(ctx, {g.m, g.n, g.k, a, g.a_row, g.a_col, b, g.b_row, g.b_col, c, g.c_row, e});
-    return;
-  }
-  const Scratch<T> dense(ctx, g.m * g.n);  // C has no unit stride: through a dense copy
-  if (g.accumulate) {
-    for (int64_t i = 0; i < g.m; ++i) {
-      for (int64_t j = 0; j < g.n; ++j) dense.get()[i * g.n + j] = c[i * g.c_row + j * g.c_col];
-    }
-  }
-  product<T>(ctx, {g.m, g.n, g.k, a, g.a_row, g.a_col, b, g.b_row, g.b_col, dense.get(), g.n, e});
-  for (int64_t i = 0; i < g.m; ++i) {
-    for (int64_t j = 0; j < g.n; ++j) c[i * g.c_row + j * g.c_col] = dense.get()[i * g.n + j];
-  }
-}
-
-// Calls f(ctx, a, b, c) for every batch index; many small products are shared out among tasks.
-template <class T, class F>
-void for_batch(const Context& ctx, const GemmArgs& g, const F& f) {
-  const int64_t d1 = g.batch[1], d2 = g.batch[2], count = g.batch[0] * d1 * d2;
-  if (count <= 0 || g.m <= 0 || g.n <= 0) return;
-  const auto one = [&](const Context& inner, int64_t i) {
-    const int64_t x = i / (d1 * d2), y = i / d2 % d1, z = i % d2;
-    f(inner, static_cast<const T*>(g.a) + x * g.a_batch[0] + y * g.a_batch[1] + z * g.a_batch[2],
-      static_cast<const T*>(g.b) + x * g.b_batch[0] + y * g.b_batch[1] + z * g.b_batch[2],
-      static_cast<T*>(g.c) + x * g.c_batch[0] + y * g.c_batch[1] + z * g.c_batch[2]);
-  };
-  const int64_t work = g.m * g.n * max_of(g.k, 1);
-  if (count == 1 || (count < 8 && work >= 4 * kTaskWork)) {
-    for (int64_t i = 0; i < count; ++i) one(ctx, i);
-    return;
-  }
-  Context serial = ctx;
-  serial.threads = 1;
-  const int64_t per_task = max_of(1, kTaskWork / work);
-  run_tasks(ctx, ceil_div(count, per_task), [&](int64_t t) {
-    for (int64_t i = t * per_task; i < min_of(count, (t + 1) * per_task); ++i) one(serial, i);
-  });
-}
-
-template <class T>
-void run_float(const Context& ctx, const GemmArgs& args) {
-  GemmArgs g = args;
-  // One B for a whole batch of row-stacked A: fold the batch into the rows.
-  const int64_t* bt = g.batch;
-  if (bt[0] == 1 && bt[1] == 1 && bt[2] > 1 && g.b_batch[2] == 0 && g.a_batch[2] == g.m * g.a_row &&
-      g.c_batch[2] == g.m * g.c_row && !g.bias_row) {
-    g.m *= bt[2];
-    g.batch[2] = 1;
-  }
-  for_batch<T>(ctx, g, [&](const Context& inner, const T* a, const T* b, T* c) {
-    any_product<T>(inner, g, a, b, c);
-  });
+void run_float(const Context& ctx, const GemmArgs& g) {
+  run_batch<T, T>(ctx, g, [](const Context& inner, const Problem<T>& q) { product<T>(inner, q); });
 }
 
 // Integers: U is the unsigned type of the same width, in which overflow wraps.
 template <class U>
 void run_integer(const Context& ctx, const GemmArgs& g) {
-  for_batch<U>(ctx, g, [&](const Context& inner, const U* a, const U* b, U* c) {
+  for_batch<U, U>(ctx, g, [&](const Context& inner, const U* a, const U* b, U* c) {
     const U* bias_row = static_cast<const U*>(g.bias_row);
     const U* bias_col = static_cast<const U*>(g.bias_col);
     const int64_t tasks = min_of(g.m, tasks_for(g.m * g.n * g.k));
@@ -243,16 +162,16 @@ namespace pycore::kernels::PYCORE_ISA {
 
 extern const GemmKernels gemm_kernels;
 const GemmKernels gemm_kernels = {{
-    gemm::run_integer<uint8_t>,   // uint8
-    gemm::run_integer<uint8_t>,   // int8
-    gemm::run_integer<uint16_t>,  // int16
-    gemm::run_integer<uint32_t>,  // int32
-    gemm::run_integer<uint64_t>,  // int64
-    nullptr,                      // float16
-    nullptr,                      // bfloat16
-    gemm::run_float<float>,       // float32
-    gemm::run_float<double>,      // float64
-    nullptr,                      // bool
+    gemm::run_integer<uint8_t>,                     // uint8
+    gemm::run_integer<uint8_t>,                     // int8
+    gemm::run_integer<uint16_t>,                    // int16
+    gemm::run_integer<uint32_t>,                    // int32
+    gemm::run_integer<uint64_t>,                    // int64
+    gemm::run_narrow<gemm::WidenPanels<Half>>,      // float16
+    gemm::run_narrow<gemm::WidenPanels<BFloat16>>,  // bfloat16
+    gemm::run_float<float>,                         // float32
+    gemm::run_float<double>,                        // float64
+    nullptr,                                        // bool
 }};
 
 }  // namespace pycore::kernels::PYCORE_ISA

@@ -41,9 +41,10 @@ struct GemmArgs {
 };
 
 struct GemmKernels {
-  // Indexed by DType. float32 and float64 run packed SIMD kernels; the integer types a plain loop
-  // that wraps as the type does. Null for float16, bfloat16 (widen them) and bool. The result's
-  // bits don't depend on the number of threads.
+  // Indexed by DType. Floats run packed SIMD kernels: float16 and bfloat16 add up in float32, start
+  // from what C holds and from the biases in float32 too, and round once. The integer types run a
+  // plain loop that wraps as the type does. Null for bool. The result's bits don't depend on the
+  // number of threads.
   void (*run[kDTypes])(const Context&, const GemmArgs&);
 };
 

@@ -23,9 +23,11 @@ void block(int64_t kc, const T* a, int64_t ars, int64_t acs, int64_t rows_per, c
   constexpr int L = kLanes<T>;
   const int64_t rest = (i1 - i0) % rows_per;
   const auto pick = [](int64_t rows, int width) {
-    return width == 1       ? tile_of<T, 1, PackedA, PackedB>(static_cast<int>(rows))
-           : width == kWide ? tile_of<T, kWide, PackedA, PackedB>(static_cast<int>(rows))
-                            : tile_of<T, kNv, PackedA, PackedB>(static_cast<int>(rows));
+    if constexpr (!PackedB) {
+      if (width == kWide) return tile_of<T, kWide, PackedA, PackedB>(static_cast<int>(rows));
+    }
+    return width == 1 ? tile_of<T, 1, PackedA, PackedB>(static_cast<int>(rows))
+                      : tile_of<T, kNv, PackedA, PackedB>(static_cast<int>(rows));
   };
   for (int64_t j = j0; j < j1;) {
     int width = kNv;

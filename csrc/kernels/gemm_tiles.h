@@ -71,13 +71,24 @@ __attribute__((noinline)) void store_tile(const T* t, int64_t ts, T* c, int64_t 
   }
 }
 
+// How a tile reads B and adds a product to a sum. Other operations read B from a narrower type, or
+// multiply lanes that hold several narrow factors.
+template <class T>
+struct Plain {
+  using Lane = T;  // of A and of the sums
+  using B = T;
+  static PYCORE_INLINE Vec<T> load_b(const T* p) { return load(p); }
+  static PYCORE_INLINE Vec<T> load_b(const T* p, int n) { return load_partial(p, n); }
+  static PYCORE_INLINE Vec<T> add(Vec<T> a, Vec<T> b, Vec<T> sum) { return fma<T>(a, b, sum); }
+};
+
 // C[R, cols] = epilogue(sum over p of A[i, p] * B[p, :]), 0 < cols <= NV * kLanes.
 // A[i, p] sits at a[i * ars + p * acs]; when packed that is a[i + p * kMr].
 // B[p, :] are NV vectors at b + p * brs. Packed panels of B are padded; otherwise the last vector
 // is read through a mask, so that nothing behind the matrix is touched.
-template <class T, int R, int NV, bool PackedA, bool PackedB>
-void tile(int64_t k, const T* a, int64_t ars, int64_t acs, const T* b, int64_t brs, T* c,
-          int64_t crs, int cols, const Epilogue<T>& e) {
+template <class T, int R, int NV, bool PackedA, bool PackedB, class Op = Plain<T>>
+void tile(int64_t k, const T* a, int64_t ars, int64_t acs, const typename Op::B* b, int64_t brs,
+          T* c, int64_t crs, int cols, const Epilogue<T>& e) {
   constexpr int L = kLanes<T>;
   constexpr int kGroups = (R + 2) / 3;  // three rows share a pointer: base, base + s, base + 2s
   const int last = cols - (NV - 1) * L;
@@ -89,13 +100,13 @@ void tile(int64_t k, const T* a, int64_t ars, int64_t acs, const T* b, int64_t b
     Vec<T> bv[NV];
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) {
-      bv[v] = PackedB || v + 1 < NV ? load(b + v * L) : load_partial(b + v * L, last);
+      bv[v] = PackedB || v + 1 < NV ? Op::load_b(b + v * L) : Op::load_b(b + v * L, last);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const T x = PackedA ? a[i] : group[i / 3][(i % 3) * ars];
 #pragma GCC unroll 8
-      for (int v = 0; v < NV; ++v) acc[i][v] = fma<T>(splat<T>(x), bv[v], acc[i][v]);
+      for (int v = 0; v < NV; ++v) acc[i][v] = Op::add(splat<T>(x), bv[v], acc[i][v]);
     }
     b += brs;
     if constexpr (PackedA) {
@@ -131,18 +142,19 @@ void tile(int64_t k, const T* a, int64_t ars, int64_t acs, const T* b, int64_t b
   store_tile<T>(sums, NV * L, c, crs, R, cols, e);
 }
 
-template <class T>
-using TileFn = void (*)(int64_t k, const T* a, int64_t ars, int64_t acs, const T* b, int64_t brs,
+template <class T, class B = T>
+using TileFn = void (*)(int64_t k, const T* a, int64_t ars, int64_t acs, const B* b, int64_t brs,
                         T* c, int64_t crs, int cols, const Epilogue<T>& e);
 
 // The tile of 1 <= rows <= kMr (kWideRows for NV == kWide).
-template <class T, int NV, bool PackedA, bool PackedB, int R = (NV == kWide ? kWideRows : kMr)>
-inline TileFn<T> tile_of(int rows) {
+template <class T, int NV, bool PackedA, bool PackedB, int R = (NV == kWide ? kWideRows : kMr),
+          class Op = Plain<T>>
+inline TileFn<T, typename Op::B> tile_of(int rows) {
   if constexpr (R == 1) {
-    return tile<T, 1, NV, PackedA, PackedB>;
+    return tile<T, 1, NV, PackedA, PackedB, Op>;
   } else {
-    if (rows == R) return tile<T, R, NV, PackedA, PackedB>;
-    return tile_of<T, NV, PackedA, PackedB, R - 1>(rows);
+    if (rows == R) return tile<T, R, NV, PackedA, PackedB, Op>;
+    return tile_of<T, NV, PackedA, PackedB, R - 1, Op>(rows);
   }
 }
 

@@ -96,36 +96,24 @@ void multiply_into(const Tensor& out, const Tensor& a, const Tensor& b, const vo
   }
 }
 
-namespace {
-
-Tensor widened(const Tensor& t, DType dtype) {
-  if (!t.defined() || t.dtype() == dtype) return t;
-  Tensor out = empty(t.sizes(), dtype);
-  copy_data(out, t);
-  return out;
-}
-
-}  // namespace
-
 Tensor multiply_data(const Tensor& a, const Tensor& b, IntSpan batch, IntSpan shape,
                      const Tensor& bias) {
-  const DType dtype = a.dtype(), inside = product_dtype(dtype);
-  const Tensor x = widened(a, inside), y = widened(b, inside);
-  Tensor bias_data = widened(bias, inside);
-  if (bias_data.defined() && !bias_data.is_contiguous()) bias_data = clone_data(bias_data);
-  Tensor out = empty(shape, inside);
+  const DType dtype = a.dtype();
+  Tensor dense_bias = bias;
+  if (bias.defined() && !bias.is_contiguous()) dense_bias = clone_data(bias);
+  Tensor out = empty(shape, dtype);
   // The kernel sees [batch..., m, n] whatever shape the result has: both are dense.
   Dims full(batch), strides;
-  full.push_back(x.sizes()[x.dim() - 2]);
-  full.push_back(y.sizes()[y.dim() - 1]);
-  const void* bias_ptr = bias_data.defined() ? bias_data->data : nullptr;
+  full.push_back(a.sizes()[a.dim() - 2]);
+  full.push_back(b.sizes()[b.dim() - 1]);
+  const void* bias_ptr = dense_bias.defined() ? dense_bias->data : nullptr;
   if (same(full, shape)) {
-    multiply_into(out, x, y, bias_ptr);
+    multiply_into(out, a, b, bias_ptr);
   } else {
     contiguous_strides(full, strides);
-    multiply_into(make_alias(out->storage, inside, full, strides, out.offset()), x, y, bias_ptr);
+    multiply_into(make_alias(out->storage, dtype, full, strides, out.offset()), a, b, bias_ptr);
   }
-  return widened(out, dtype);
+  return out;
 }
 
 // --- mm
@@ -391,7 +379,8 @@ Tensor add_product(const Tensor& input, const Tensor& a, const Tensor& b, IntSpa
   const bool vector = input.dim() == 1 && input.numel() == n && input.is_contiguous();
   if (beta.equals(1) && alpha.equals(1) && vector) return multiply_data(a, b, batch, shape, input);
   if (beta.equals(0)) return scaled(multiply_data(a, b, batch, shape), alpha);
-  if (is_reduced_float(dtype)) {  // in float32, so that the sum is rounded once
+  // A scaled 16-bit sum is formed in float32, so that it is rounded once.
+  if (is_reduced_float(dtype) && !(alpha.equals(1) && beta.equals(1))) {
     const Tensor x = to_dtype(detach(a), DType::float32), y = to_dtype(detach(b), DType::float32);
     const Tensor start = to_dtype(detach(input), DType::float32);
     return to_dtype(add_product(start, x, y, shape, beta, alpha), dtype);

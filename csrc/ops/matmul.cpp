@@ -209,8 +209,7 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   const DType dtype = input.dtype();
   Tensor out;
   const bool dense = input.is_contiguous();
-  if ((dense || input.dim() <= 2) && !is_reduced_float(dtype) &&
-      (!bias.defined() || bias.is_contiguous())) [[likely]] {
+  if ((dense || input.dim() <= 2) && (!bias.defined() || bias.is_contiguous())) [[likely]] {
     out = empty(shape, dtype);
     kernels::GemmArgs g;
     g.m = rows;

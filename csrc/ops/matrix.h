@@ -8,9 +8,6 @@
 
 namespace pycore {
 
-// The dtype of a product of reduced floats is float32 inside.
-inline DType product_dtype(DType t) { return is_reduced_float(t) ? DType::float32 : t; }
-
 // out = a @ b, out += a @ b, out = a @ b + bias. a [..., m, k], b [..., k, n], out [..., m, n] with
 // any strides; batch dimensions of a and b broadcast to those of out. All of one dtype; `bias` (n
 // elements) may be null.

@@ -11,4 +11,6 @@ def get_cpu_capability() -> str:
     >>> get_cpu_capability() in ("AVX512", "AVX2", "DEFAULT")
     True
     """
-    return {"avx512": "AVX512", "avx2": "AVX2"}.get(_C._isa(), "DEFAULT")
+    return {"avx2": "AVX2"}.get(
+        _C._isa(), "AVX512" if _C._isa().startswith("avx512") else "DEFAULT"
+    )

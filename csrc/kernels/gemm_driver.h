@@ -1,0 +1,116 @@
+// Around one product: batches, layouts of C, and how much work is worth a task.
+// Must not know how a product is computed.
+#pragma once
+
+#include "kernels/gemm.h"
+#include "kernels/gemm_block.h"
+
+namespace pycore {
+namespace {
+namespace gemm {
+
+using kernels::Context;
+using kernels::GemmArgs;
+using kernels::run_tasks;
+using kernels::Scratch;
+
+constexpr int64_t kTaskWork = 1 << 20;  // multiply-adds that are worth a task (about 10 us)
+constexpr int64_t kMaxTasks = 16;       // tasks of one phase; a fixed bound, not the thread count
+
+inline int64_t tasks_for(int64_t work) { return min_of(kMaxTasks, max_of(1, work / kTaskWork)); }
+
+// One product with a row-major C. S is the type of A and B, T that of C and the biases.
+template <class S, class T = S>
+struct Problem {
+  int64_t m, n, k;
+  const S* a;
+  int64_t ars, acs;
+  const S* b;
+  int64_t brs, bcs;
+  T* c;
+  int64_t crs;
+  Epilogue<T> e;
+};
+
+// Brings one product into the row-major form and hands it to product(ctx, problem).
+template <class S, class T, class Product>
+void any_product(const Context& ctx, const GemmArgs& g, const S* a, const S* b, T* c,
+                 const Product& product) {
+  const Epilogue<T> e{static_cast<const T*>(g.bias_row), static_cast<const T*>(g.bias_col),
+                      g.accumulate, g.relu};
+  const bool rows_contiguous = g.c_col == 1 || g.n == 1;
+  if (g.c_row == 1 && g.m > 1 && (!rows_contiguous || g.n == 1)) {  // C^T = B^T A^T
+    product(ctx, Problem<S, T>{g.n,
+                               g.m,
+                               g.k,
+                               b,
+                               g.b_col,
+                               g.b_row,
+                               a,
+                               g.a_col,
+                               g.a_row,
+                               c,
+                               g.c_col,
+                               {e.bias_col, e.bias_row, e.accumulate, e.relu}});
+    return;
+  }
+  Problem<S, T> q{g.m, g.n, g.k, a, g.a_row, g.a_col, b, g.b_row, g.b_col, c, g.c_row, e};
+  if (rows_contiguous) return product(ctx, q);
+  const Scratch<T> dense(ctx, g.m * g.n);  // C has no unit stride: through a dense copy
+  if (g.accumulate) {
+    for (int64_t i = 0; i < g.m; ++i) {
+      for (int64_t j = 0; j < g.n; ++j) dense.get()[i * g.n + j] = c[i * g.c_row + j * g.c_col];
+    }
+  }
+  q.c = dense.get();
+  q.crs = g.n;
+  product(ctx, q);
+  for (int64_t i = 0; i < g.m; ++i) {
+    for (int64_t j = 0; j < g.n; ++j) c[i * g.c_row + j * g.c_col] = dense.get()[i * g.n + j];
+  }
+}
+
+// Calls f(ctx, a, b, c) for every batch index; many small products are shared out among tasks.
+template <class S, class T, class F>
+void for_batch(const Context& ctx, const GemmArgs& g, const F& f) {
+  const int64_t d1 = g.batch[1], d2 = g.batch[2], count = g.batch[0] * d1 * d2;
+  if (count <= 0 || g.m <= 0 || g.n <= 0) return;
+  const auto one = [&](const Context& inner, int64_t i) {
+    const int64_t x = i / (d1 * d2), y = i / d2 % d1, z = i % d2;
+    f(inner, static_cast<const S*>(g.a) + x * g.a_batch[0] + y * g.a_batch[1] + z * g.a_batch[2],
+      static_cast<const S*>(g.b) + x * g.b_batch[0] + y * g.b_batch[1] + z * g.b_batch[2],
+      static_cast<T*>(g.c) + x * g.c_batch[0] + y * g.c_batch[1] + z * g.c_batch[2]);
+  };
+  // A vector's product waits for memory: four times the work of its multiplications.
+  const int64_t work = g.m * g.n * max_of(g.k, 1) * (g.m == 1 || g.n == 1 ? 4 : 1);
+  if (count == 1 || (count < 8 && work >= 4 * kTaskWork)) {
+    for (int64_t i = 0; i < count; ++i) one(ctx, i);
+    return;
+  }
+  Context serial = ctx;
+  serial.threads = 1;
+  const int64_t per_task = max_of(1, kTaskWork / work);
+  run_tasks(ctx, ceil_div(count, per_task), [&](int64_t t) {
+    for (int64_t i = t * per_task; i < min_of(count, (t + 1) * per_task); ++i) one(serial, i);
+  });
+}
+
+// All products of a call.
+template <class S, class T, class Product>
+void run_batch(const Context& ctx, const GemmArgs& args, const Product& product) {
+  GemmArgs g = args;
+  // One B for a whole batch of row-stacked A: fold the batch into the rows.
+  const int64_t* bt = g.batch;
+  if (bt[0] == 1 && bt[1] == 1 && bt[2] > 1 && g.b_batch[2] == 0 && g.a_batch[2] == g.m * g.a_row &&
+      g.c_batch[2] == g.m * g.c_row && !g.bias_row) {
+    g.m *= bt[2];
+    g.batch[2] = 1;
+  }
+  for_batch<S, T>(ctx, g, [&](const Context& inner, const S* a, const S* b, T* c) {
+    any_product<S, T>(inner, g, a, b, c, product);
+  });
+}
+
+}  // namespace gemm
+}  // namespace
+}  // namespace pycore

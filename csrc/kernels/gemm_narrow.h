@@ -1,0 +1,343 @@
+// Products of narrow types: 16-bit floats and bytes, whose sums are 32 bits wide. The operands
+// become lanes of 32 bits while they are packed, so the tiles are those of float32. Must not know
+// batches. What the lanes hold is the template's business, see WidenPanels.
+#pragma once
+
+#include "kernels/gemm_driver.h"
+#include "kernels/gemm_pack.h"
+#include "kernels/gemm_small.h"
+#include "simd/widen.h"
+
+namespace pycore {
+namespace {
+namespace gemm {
+
+PYCORE_INLINE void widen(const Half* in, float* out, int64_t n) {
+  halves_to_floats(&in->bits, out, n);
+}
+PYCORE_INLINE void widen(const BFloat16* in, float* out, int64_t n) {
+  bfloat16s_to_floats(&in->bits, out, n);
+}
+PYCORE_INLINE void round(const float* in, Half* out, int64_t n) {
+  floats_to_halves(in, &out->bits, n);
+}
+PYCORE_INLINE void round(const float* in, BFloat16* out, int64_t n) {
+  floats_to_bfloat16s(in, &out->bits, n);
+}
+PYCORE_INLINE Vec<float> load_wide(const Half* p) { return load_halves(&p->bits); }
+PYCORE_INLINE Vec<float> load_wide(const BFloat16* p) { return load_bfloat16s(&p->bits); }
+
+// Tiles that read B as it lies, in a 16-bit type.
+template <class S>
+struct Widen : Plain<float> {
+  using B = S;
+  static PYCORE_INLINE Vec<float> load_b(const S* p) { return load_wide(p); }
+  static PYCORE_INLINE Vec<float> load_b(const S* p, int n) {
+    S some[kLanes<float>] = {};
+    memcpy(some, p, sizeof(S) * static_cast<size_t>(n));
+    return load_wide(some);
+  }
+};
+
+// What a kind of panels defines. A lane holds kGroup neighbours along k, each an Element; Op
+// multiplies lanes and adds their products up. Lanes beyond the matrix and elements beyond k are 0.
+template <class S>
+struct WidenPanels {
+  using Source = S;  // of A and B
+  using Result = S;  // of C and the biases
+  using Lane = float;
+  using Element = float;
+  using Op = Plain<float>;
+  static constexpr int kGroup = 1;
+  static PYCORE_INLINE void convert(const S* in, Element* out, int64_t n) { widen(in, out, n); }
+};
+
+template <class K, int W>
+PYCORE_INLINE void pack_lane(const typename K::Element (&rows)[K::kGroup][W],
+                             typename K::Lane* dst) {
+  if constexpr (K::kGroup == 1) {
+    memcpy(dst, rows[0], sizeof(rows));
+  } else {
+    uint32_t lanes[W] = {};
+    constexpr int kBits = 32 / K::kGroup;
+#pragma GCC unroll 4
+    for (int g = 0; g < K::kGroup; ++g) {
+      for (int i = 0; i < W; ++i) {
+        lanes[i] |= (static_cast<uint32_t>(rows[g][i]) & (0xffffffffu >> (32 - kBits)))
+                    << (g * kBits);
+      }
+    }
+    memcpy(dst, lanes, sizeof(lanes));
+  }
+}
+
+// One panel: lane i of step p holds src[i * is + (p * kGroup + g) * ps], g < kGroup.
+template <class K, int W>
+void pack_narrow(const typename K::Source* src, int64_t is, int64_t ps, int count, int64_t k,
+                 typename K::Lane* dst) {
+  using S = typename K::Source;
+  using E = typename K::Element;
+  constexpr int G = K::kGroup;
+  if (ps == 1) {  // rows of lanes, to be transposed
+    constexpr int kChunk = 32;
+    alignas(64) E stage[W][kChunk * G];
+    for (int64_t p = 0; p * G < k; p += kChunk) {
+      const int64_t n = min_of(kChunk * G, k - p * G), lanes = ceil_div(n, G);
+      for (int i = 0; i < count; ++i) {
+        if (n == kChunk * G) {
+          K::convert(src + i * is + p * G, stage[i], kChunk * G);
+        } else {
+          K::convert(src + i * is + p * G, stage[i], n);
+          for (int64_t t = n; t < lanes * G; ++t) stage[i][t] = E{};
+        }
+      }
+      pack_rows<float, W>([&](int i) { return reinterpret_cast<const float*>(stage[i]); }, count,
+                          lanes, reinterpret_cast<float*>(dst) + p * W);
+    }
+    return;
+  }
+  const bool whole = is == 1 && count == W;
+  E rows[G][W];
+  S some[W] = {};
+  for (int64_t p = 0; p * G < k; ++p) {
+#pragma GCC unroll 4
+    for (int g = 0; g < G; ++g) {
+      const int64_t at = p * G + g;
+      if (at >= k) {
+        memset(rows[g], 0, sizeof(rows[g]));
+      } else if (whole) {
+        K::convert(src + at * ps, rows[g], W);
+      } else {
+        for (int i = 0; i < count; ++i) some[i] = src[i * is + at * ps];
+        K::convert(some, rows[g], W);
+      }
+    }
+    pack_lane<K, W>(rows, dst + p * W);
+  }
+}
+
+// rows x columns sums become results; columns <= W.
+template <class K, int W>
+void finish(const typename K::Lane* sums, int64_t stride, typename K::Result* c, int64_t crs,
+            int64_t rows, int columns, const Epilogue<typename K::Result>& e) {
+  using Lane = typename K::Lane;
+  alignas(64) Lane t[W], more[W];
+  for (int64_t i = 0; i < rows; ++i) {
+    const Lane* s = sums + i * stride;
+    auto* to = c + i * crs;
+    if (e.bias_row || e.bias_col || e.accumulate || e.relu) {
+      memcpy(t, s, sizeof(t));
+      const auto add = [&](const auto* from) {
+        widen(from, more, columns);
+        for (int j = 0; j < columns; ++j) t[j] += more[j];
+      };
+      if (e.bias_col) add(e.bias_col);
+      if (e.accumulate) add(to);
+      if (e.bias_row) {
+        widen(e.bias_row + i, more, 1);
+        for (int j = 0; j < columns; ++j) t[j] += more[0];
+      }
+      if (e.relu) {
+        for (int j = 0; j < columns; ++j) t[j] = t[j] < 0 ? 0 : t[j];  // a NaN stays
+      }
+      s = t;
+    }
+    if (columns == W) {
+      round(s, to, W);
+    } else {
+      round(s, to, columns);
+    }
+  }
+}
+
+// Packed rows of A times one packed panel of B: sums[i, 0 .. kNr), added to what is there or not.
+template <class K>
+void panel_product(int64_t rows, int64_t lanes, const typename K::Lane* a, int64_t a_panel,
+                   const typename K::Lane* b, typename K::Lane* sums, int64_t stride, bool add) {
+  using Lane = typename K::Lane;
+  Epilogue<Lane> e;
+  e.accumulate = add;
+  for (int64_t i = 0; i < rows; i += kMr) {
+    tile_of<Lane, kNv, true, true, kMr, typename K::Op>(static_cast<int>(min_of(kMr, rows - i)))(
+        lanes, a + i / kMr * a_panel, 0, 0, b, kNr<Lane>, sums + i * stride, stride, kNr<Lane>, e);
+  }
+}
+
+constexpr int64_t kLanesDeep = 2 * kKc;  // lanes of a k-block
+constexpr int64_t kSlimRows = 4 * kMr;   // most rows of a product whose tasks pack B for themselves
+constexpr int64_t kSlimPanels = 8;       // panels of B packed together: long runs along its rows
+constexpr int64_t kRowsAtOnce = 8 * kMr;  // rows of sums that stay in L1 until they are rounded
+
+template <class K>
+using NarrowProblem = Problem<typename K::Source, typename K::Result>;
+
+// Few rows: every task packs its own columns of B, a block along k at a time.
+template <class K>
+void slim(const Context& ctx, const NarrowProblem<K>& q) {
+  using Lane = typename K::Lane;
+  constexpr int G = K::kGroup, N = kNr<Lane>;
+  const int64_t lanes = ceil_div(q.k, G), depth = min_of(lanes, kKc);
+  const int64_t row_panels = ceil_div(q.m, kMr), panels = ceil_div(q.n, N);
+  const Scratch<Lane> a_pack(ctx, row_panels * kMr * lanes);
+  const int64_t pack_tasks = min_of(row_panels, tasks_for(16 * q.m * q.k));
+  run_tasks(ctx, pack_tasks, [&](int64_t t) {
+    for (int64_t r = t * row_panels / pack_tasks; r < (t + 1) * row_panels / pack_tasks; ++r) {
+      pack_narrow<K, kMr>(q.a + r * kMr * q.ars, q.ars, q.acs,
+                          static_cast<int>(min_of(kMr, q.m - r * kMr)), q.k,
+                          a_pack.get() + r * kMr * lanes);
+    }
+  });
+  const int64_t want = tasks_for((q.m + kMr) * q.n * q.k);
+  const int64_t per = max_of(1, min_of(kSlimPanels, panels / want));
+  run_tasks(ctx, ceil_div(panels, per), [&](int64_t t) {
+    const int64_t j0 = t * per * N, width = min_of(q.n - j0, per * N), mine = ceil_div(width, N);
+    const Scratch<Lane> b_pack(ctx, mine * N * depth), sums(ctx, q.m * mine * N);
+    if (lanes == 0) memset(sums.get(), 0, sizeof(Lane) * static_cast<size_t>(q.m * mine * N));
+    for (int64_t pc = 0; pc < lanes; pc += depth) {
+      const int64_t deep = min_of(depth, lanes - pc);
+      constexpr int64_t kRun = 32;  // lanes of each panel in turn
+      for (int64_t p = 0; p < deep; p += kRun) {
+        const int64_t from = (pc + p) * G, n = min_of(min_of(kRun, deep - p) * G, q.k - from);
+        for (int64_t j = 0; j < mine; ++j) {
+          pack_narrow<K, N>(q.b + from * q.brs + (j0 + j * N) * q.bcs, q.bcs, q.brs,
+                            static_cast<int>(min_of(N, width - j * N)), n,
+                            b_pack.get() + (j * deep + p) * N);
+        }
+      }
+      for (int64_t j = 0; j < mine; ++j) {
+        panel_product<K>(q.m, deep, a_pack.get() + pc * kMr, kMr * lanes,
+                         b_pack.get() + j * deep * N, sums.get() + j * N, mine * N, pc > 0);
+      }
+    }
+    for (int64_t j = 0; j < mine; ++j) {
+      finish<K, N>(sums.get() + j * N, mine * N, q.c + j0 + j * N, q.crs, q.m,
+                   static_cast<int>(min_of(N, width - j * N)), q.e.at(0, j0 + j * N));
+    }
+  });
+}
+
+// The general case: blocks of A and B are packed by all tasks together, then shared out as a grid.
+template <class K>
+void wide(const Context& ctx, const NarrowProblem<K>& q) {
+  using Lane = typename K::Lane;
+  constexpr int G = K::kGroup, N = kNr<Lane>;
+  const int64_t lanes = ceil_div(q.k, G);
+  const int64_t k_blocks = lanes * 2 <= 3 * kLanesDeep ? 1 : ceil_div(lanes, kLanesDeep);
+  const int64_t depth = ceil_div(lanes, k_blocks);
+  const int64_t nc_max = min_of(ceil_div(q.n, N) * N, 1024 / N * N);
+  const int64_t mc_max = min_of(q.m, 8 * kMc);
+  const Scratch<Lane> a_pack(ctx, ceil_div(mc_max, kMr) * kMr * depth);
+  const Scratch<Lane> b_pack(ctx, nc_max * depth);
+  const Scratch<Lane> partial(ctx, k_blocks > 1 ? q.m * nc_max : 0);
+
+  for (int64_t jc = 0; jc < q.n; jc += nc_max) {
+    const int64_t nc = min_of(nc_max, q.n - jc), b_panels = ceil_div(nc, N);
+    for (int64_t kb = 0; kb < k_blocks; ++kb) {
+      const int64_t pc = kb * depth, deep = min_of(depth, lanes - pc);
+      const int64_t kc = min_of(deep * G, q.k - pc * G);
+      for (int64_t ic = 0; ic < q.m; ic += mc_max) {
+        const int64_t mc = min_of(mc_max, q.m - ic), a_panels = ceil_div(mc, kMr);
+        const int64_t b_todo = ic == 0 ? b_panels : 0;
+        const int64_t a_tasks = min_of(a_panels, tasks_for(16 * a_panels * kMr * kc));
+        const int64_t b_tasks = min_of(b_todo, tasks_for(16 * b_todo * N * kc));
+        run_tasks(ctx, a_tasks + b_tasks, [&](int64_t t) {
+          if (t < b_tasks) {
+            const auto* b = q.b + pc * G * q.brs + jc * q.bcs;
+            for (int64_t j = t * b_todo / b_tasks; j < (t + 1) * b_todo / b_tasks; ++j) {
+              pack_narrow<K, N>(b + j * N * q.bcs, q.bcs, q.brs,
+                                static_cast<int>(min_of(N, nc - j * N)), kc,
+                                b_pack.get() + j * N * deep);
+            }
+          } else {
+            t -= b_tasks;
+            const auto* a = q.a + ic * q.ars + pc * G * q.acs;
+            for (int64_t i = t * a_panels / a_tasks; i < (t + 1) * a_panels / a_tasks; ++i) {
+              pack_narrow<K, kMr>(a + i * kMr * q.ars, q.ars, q.acs,
+                                  static_cast<int>(min_of(kMr, mc - i * kMr)), kc,
+                                  a_pack.get() + i * kMr * deep);
+            }
+          }
+        });
+
+        const int64_t want = tasks_for(mc * nc * kc);
+        int64_t row_tasks = min_of(a_panels, ceil_div(mc, kMc));
+        const int64_t col_tasks = min_of(b_panels, ceil_div(want, row_tasks));
+        row_tasks = min_of(a_panels, max_of(row_tasks, want / col_tasks));
+        run_tasks(ctx, row_tasks * col_tasks, [&](int64_t t) {
+          const int64_t ti = t / col_tasks, tj = t % col_tasks;
+          const int64_t i0 = ti * a_panels / row_tasks * kMr;
+          const int64_t i1 = min_of(mc, (ti + 1) * a_panels / row_tasks * kMr);
+          alignas(64) Lane local[kRowsAtOnce * N];
+          for (int64_t j = tj * b_panels / col_tasks; j < (tj + 1) * b_panels / col_tasks; ++j) {
+            for (int64_t i = i0; i < i1; i += kRowsAtOnce) {
+              const int64_t rows = min_of(kRowsAtOnce, i1 - i);
+              Lane* sums = k_blocks > 1 ? partial.get() + (ic + i) * nc_max + j * N : local;
+              const int64_t stride = k_blocks > 1 ? nc_max : N;
+              panel_product<K>(rows, deep, a_pack.get() + i * deep, kMr * deep,
+                               b_pack.get() + j * N * deep, sums, stride, kb > 0);
+              if (kb + 1 < k_blocks) continue;
+              finish<K, N>(sums, stride, q.c + (ic + i) * q.crs + jc + j * N, q.crs, rows,
+                           static_cast<int>(min_of(N, nc - j * N)), q.e.at(ic + i, jc + j * N));
+            }
+          }
+        });
+      }
+    }
+  }
+}
+
+// One product of 16-bit floats with a few rows of A, which become float32 first.
+template <class S>
+bool few_rows(const Context& ctx, const Problem<S>& q) {
+  constexpr int L = kLanes<float>;
+  const bool dots = q.brs == 1 && q.m <= kSpreadRows, spread = q.bcs == 1 && q.m == 1;
+  if (!dots && !spread) return false;
+  const Scratch<float> a(ctx, q.m * q.k), sums(ctx, q.m * (q.n + L));
+  for (int64_t i = 0; i < q.m; ++i) {
+    const S* row = q.a + i * q.ars;
+    float* to = a.get() + i * q.k;
+    if (q.acs == 1) {
+      widen(row, to, q.k);
+    } else {
+      for (int64_t p = 0; p < q.k; ++p) widen(row + p * q.acs, to + p, 1);
+    }
+  }
+  const int64_t width = dots ? L : kSpreadColumns, groups = ceil_div(q.n, width);
+  const int64_t tasks = min_of(groups, tasks_for(4 * q.m * q.n * q.k)), stride = q.n + L;
+  run_tasks(ctx, tasks, [&](int64_t t) {
+    const int64_t j0 = t * groups / tasks * width;
+    const int64_t j1 = min_of(q.n, (t + 1) * groups / tasks * width);
+    if (dots) {
+      dot_columns<float, Widen<S>>(q.m, q.k, a.get(), q.k, q.b, q.bcs, sums.get(), stride, j0, j1,
+                                   {});
+    } else {
+      spread_columns<float, Widen<S>>(q.m, q.k, a.get(), q.k, 1, q.b, q.brs, sums.get(), stride, j0,
+                                      j1, {});
+    }
+    for (int64_t j = j0; j < j1; j += L) {
+      finish<WidenPanels<S>, L>(sums.get() + j, stride, q.c + j, q.crs, q.m,
+                                static_cast<int>(min_of(L, j1 - j)), q.e.at(0, j));
+    }
+  });
+  return true;
+}
+
+template <class K>
+void narrow_product(const Context& ctx, const NarrowProblem<K>& q) {
+  if constexpr (__is_same(typename K::Source, typename K::Result)) {
+    if (few_rows(ctx, q)) return;
+  }
+  if (q.m <= kSlimRows) return slim<K>(ctx, q);
+  wide<K>(ctx, q);
+}
+
+template <class K>
+void run_narrow(const Context& ctx, const GemmArgs& args) {
+  run_batch<typename K::Source, typename K::Result>(
+      ctx, args,
+      [](const Context& inner, const NarrowProblem<K>& q) { narrow_product<K>(inner, q); });
+}
+
+}  // namespace gemm
+}  // namespace
+}  // namespace pycore

@@ -1,0 +1,91 @@
+"""Products of 16-bit floats: exact factors, float32 sums, one rounding; and long rows in float32.
+
+Every path of the kernels: rows read as they lie, few rows, blocked along k and not; edges of tiles.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import pytest
+
+import pycore
+import pycore.nn.functional as F
+
+np = pytest.importorskip("numpy")
+
+UNIT = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24}
+SHAPES = [
+    (1, 1, 1), (1, 64, 33), (1, 1030, 300), (2, 3, 5), (3, 700, 129), (5, 33, 64), (7, 17, 31),
+    (8, 513, 66), (9, 100, 65), (14, 32, 2), (15, 31, 1), (28, 64, 300), (57, 65, 517),
+    (60, 33, 1600), (130, 70, 1100), (4, 1, 100), (100, 1, 50), (1, 3, 0), (60, 3, 0), (1800, 20, 5),
+]  # fmt: skip
+
+
+def matrix(generator, rows, columns, transposed, dtype):
+    size = (columns, rows) if transposed else (rows, columns)
+    values = pycore.from_numpy(generator.standard_normal(size)).to(getattr(pycore, dtype))
+    return values.t() if transposed else values
+
+
+def check(got, want, size, k, dtype) -> None:
+    """`size` bounds the sum's terms: the error of a float32 sum is relative to them."""
+    bound = UNIT[dtype] * np.abs(want) + 2.0**-23 * max(8.0, math.sqrt(k)) * size + 1e-30
+    error = np.abs(got.double().numpy() - want)
+    assert (error <= bound).all(), (error / bound).max()
+
+
+@pytest.mark.parametrize("dtype", UNIT)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_products_are_rounded_once(shape, dtype) -> None:
+    m, n, k = shape
+    generator = np.random.default_rng(5)
+    c, bias = matrix(generator, m, n, False, dtype), matrix(generator, 1, n, False, dtype)[0]
+    start, row = c.double().numpy(), bias.double().numpy()
+    before = pycore.get_num_threads()
+    for left, right in product((False, True), repeat=2):
+        a, b = matrix(generator, m, k, left, dtype), matrix(generator, k, n, right, dtype)
+        exact = a.double().numpy() @ b.double().numpy()
+        size = np.abs(a.double().numpy()) @ np.abs(b.double().numpy())
+        got = a @ b
+        assert got.dtype == a.dtype
+        check(got, exact, size, k, dtype)
+        check(F.linear(a, b.t(), bias), exact + row, size + np.abs(row), k, dtype)
+        check(pycore.addmm(c, a, b), exact + start, size + np.abs(start), k, dtype)
+        try:
+            pycore.set_num_threads(3 - min(before, 2))
+            assert pycore.equal(a @ b, got)
+        finally:
+            pycore.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_batches_gaps_and_out(dtype) -> None:
+    generator = np.random.default_rng(6)
+    kind = getattr(pycore, dtype)
+    a = pycore.from_numpy(generator.standard_normal((3, 2, 10, 24))).to(kind)
+    b = pycore.from_numpy(generator.standard_normal((2, 24, 18))).to(kind)
+    check(a @ b, a.double().numpy() @ b.double().numpy(), 100.0, 24, dtype)
+    x, y = a[0, 0, ::2, ::3], b[1, ::3, ::2]
+    exact = x.double().numpy() @ y.double().numpy()
+    check(x @ y, exact, 100.0, 8, dtype)
+    out = pycore.empty(18, 10, dtype=kind)[::2, ::2].t()
+    check(pycore.mm(x, y, out=out), exact, 100.0, 8, dtype)
+    v = b[0, :, 3]
+    check(pycore.mv(a[0, 0], v), a[0, 0].double().numpy() @ v.double().numpy(), 100.0, 24, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("rows", [1, 4, 20, 70])
+def test_infinity_and_nan_stay_in_their_place(dtype, rows) -> None:
+    kind = getattr(pycore, dtype)
+    for transposed in (False, True):
+        a, b = pycore.ones(rows, 50, dtype=kind), pycore.ones(50, 40, dtype=kind)
+        b = b.t().contiguous().t() if transposed else b
+        b[3, 7], b[49, 9] = math.inf, math.nan
+        a[rows - 1, 49] = -math.inf
+        got = (a @ b).float()
+        assert pycore.isinf(got[: rows - 1, 7]).all() and pycore.isnan(got[:, 9]).all()
+        assert pycore.isnan(got[rows - 1, 7])
+        assert (got[: rows - 1, :7] == 50).all() and (got[rows - 1, :7] == -math.inf).all()
