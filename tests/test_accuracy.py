@@ -49,3 +49,76 @@ def test_nextafter(dtype):
     got = pycore.nextafter(pycore.from_numpy(a.copy()), pycore.from_numpy(b.copy())).numpy()
     same = (got == want) & (np.signbit(got) == np.signbit(want)) | (np.isnan(got) & np.isnan(want))
     assert same.all()
+
+
+def gamma_arguments():
+    x = sweep(40099)
+    near = np.linspace(-12, 12, 40001).astype(np.float32)  # the zeros and the poles between them
+    return np.concatenate([x, near])
+
+
+@pytest.mark.parametrize("name", ["lgamma", "digamma"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_gamma_functions(name):
+    """Against the float64 function of the same number, whose reference is the C library's."""
+    x = gamma_arguments()
+    function = getattr(pycore, name)
+    exact = function(pycore.from_numpy(x.astype(np.float64))).numpy()
+    got = function(pycore.from_numpy(x)).numpy()
+    assert (np.isnan(got) == np.isnan(exact)).all()
+    with np.errstate(over="ignore"):
+        rounded = exact.astype(np.float32)
+    assert (np.isinf(got) == np.isinf(rounded)).all()
+    finite = np.isfinite(rounded)
+    assert units(got[finite], exact[finite]).max() < 1.0
+
+
+def test_digamma_by_recurrence():
+    """digamma(x + 1) = digamma(x) + 1 / x, and values known in closed form."""
+    x = np.concatenate([np.linspace(0.01, 30, 4001), -np.linspace(0.013, 9.77, 1001)])
+    digamma = lambda v: pycore.digamma(pycore.from_numpy(v)).numpy()  # noqa: E731
+    np.testing.assert_allclose(digamma(x + 1), digamma(x) + 1 / x, rtol=1e-11, atol=1e-11)
+    euler = 0.57721566490153286061
+    known = np.array([1.0, 0.5, 2.0])
+    np.testing.assert_allclose(
+        digamma(known), [-euler, -euler - 2 * np.log(2), 1 - euler], rtol=1e-14
+    )
+
+
+def test_gamma_functions_at_the_ends():
+    inf, nan = float("inf"), float("nan")
+    assert pycore.lgamma(pycore.tensor([inf, -inf, 0.0, -0.0, -1.0])).tolist() == [inf] * 5
+    assert pycore.digamma(pycore.tensor([inf, 0.0, -0.0])).tolist() == [inf, -inf, inf]
+    assert pycore.digamma(pycore.tensor([nan, -inf, -1.0, -2.0])).isnan().all()
+    assert pycore.lgamma(pycore.tensor([1.0, 2.0])).tolist() == [0, 0]
+
+
+POWERS = [0.0, -0.0, 1.0, -1.0, 2.0, 3.0, -2.0, 0.5, -0.5, 1.7, -1.7, 33.0, 127.0, 1e-3, 1e30]
+POWERS += [float("inf"), -float("inf"), float("nan")]
+
+
+@pytest.mark.parametrize("exponent", POWERS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_pow(exponent):
+    """Powers of the whole range against NumPy's in float64: one exponent for all, and one each."""
+    x = np.concatenate([sweep(80021), np.linspace(0.5, 2, 20001).astype(np.float32)])
+    x = np.concatenate([x, np.array([np.inf, -np.inf, np.nan, 0.0, -0.0], np.float32)])
+    with np.errstate(all="ignore"):
+        exact = np.power(x.astype(np.float64), np.float64(np.float32(exponent)))
+        if abs(exponent) == 0.5:  # NumPy takes the square root; C's pow says otherwise
+            exact[x == -np.inf] = np.inf if exponent > 0 else 0
+            exact[x == 0] = 0 if exponent > 0 else np.inf
+        rounded = exact.astype(np.float32)
+    t = pycore.from_numpy(x)
+    each = pycore.pow(t, pycore.full_like(t, exponent)).numpy()
+    one = pycore.pow(t, exponent).numpy()
+    # Roots of negative zero and infinity: as PyTorch computes one exponent for all, by sqrt.
+    ordinary = np.ones(len(x), bool) if abs(exponent) != 0.5 else (x > 0) | np.isnan(x)
+    for got, where in ((each, slice(None)), (one, ordinary)):
+        g, r, e = got[where], rounded[where], exact[where]
+        assert (np.isnan(g) == np.isnan(r)).all()
+        whole = np.isinf(r) | (r == 0)
+        assert (g[whole] == r[whole]).all()
+        assert (np.signbit(g) == np.signbit(r))[whole].all()
+        rest = ~whole & ~np.isnan(r)
+        assert units(g[rest], e[rest]).max(initial=0) < 1.6

@@ -544,3 +544,74 @@ def test_empty_and_scalar_forms() -> None:
     assert s.take(T(0)).item() == 2
     assert F.embedding(none, X).shape == (0, 4)
     assert X.scatter_add(1, T([[0]]), pycore.ones(2, 3)).tolist()[0] == [1, 0, 0, 0]
+
+
+def test_large_lines_and_pieces():
+    """Sizes at which loops are cut for the cache and for threads, with every kind of stride."""
+    r = rng()
+    for shape, dim in (((300, 700), 0), ((300, 700), 1), ((70_001,), 0), ((4, 300, 90), 1)):
+        x = r.standard_normal(shape)
+        index = r.integers(0, shape[dim], shape)
+        want = np.take_along_axis(x, index, dim)
+        assert (pycore.gather(T(x), dim, T(index)).numpy() == want).all()
+        across = T(x.T.copy()).permute(*range(len(shape) - 1, -1, -1))
+        assert (pycore.gather(across, dim, T(index)).numpy() == want).all()
+        unique = np.argsort(r.standard_normal(shape), dim)
+        put = np.zeros(shape)
+        np.put_along_axis(put, unique, x, dim)
+        assert (pycore.zeros(shape).double().scatter(dim, T(unique), T(x)).numpy() == put).all()
+        flat = r.integers(-x.size, x.size, 50_000)
+        assert (pycore.take(T(x), T(flat)).numpy() == x.ravel()[flat]).all()
+        some = r.integers(0, shape[dim], 37)
+        assert (T(x).index_select(dim, T(some)).numpy() == np.take(x, some, dim)).all()
+    one_each = r.integers(0, 5, (20_000, 1))
+    x = r.standard_normal((20_000, 5))
+    want = np.take_along_axis(x, one_each, 1)
+    assert (pycore.gather(T(x), 1, T(one_each)).numpy() == want).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "bool"])
+def test_adding_rows(dtype):
+    x, rows = np.zeros((50, 130), dtype), rng().integers(0, 50, 400)
+    source = (rng().integers(0, 3, (400, 130))).astype(dtype)
+    want = x.copy()
+    for i, row in enumerate(rows):
+        want[row] += source[i]
+    assert (T(x).index_add(0, T(rows), T(source)).numpy() == want).all()
+    across = T(x.T.copy()).index_add(1, T(rows), T(source.T.copy()))
+    assert (want == across.numpy().T).all()
+
+
+def test_index_that_is_written():
+    """An index in the memory that is written is read as it was before."""
+    x = T([3, 2, 1, 0])
+    assert x.scatter_(0, x, T([10**12, 10**13, 10**14, 10**15])).tolist() == [
+        10**15,
+        10**14,
+        10**13,
+        10**12,
+    ]
+    x = T([3, 2, 1, 0])
+    assert x.index_put_((x,), T([10**12, 10**13, 10**14, 10**15])).tolist()[0] == 10**15
+    x = T([3, 2, 1, 0])
+    assert x.put_(x, T([10**12, 10**13, 10**14, 10**15])).tolist()[0] == 10**15
+
+
+def test_index_range_is_checked_everywhere():
+    """One bad index among many, at every place of a vector register and beyond."""
+    x = pycore.arange(10)
+    for n in (1, 7, 33, 70_000):
+        for at in {0, n // 2, n - 1}:
+            for bad in (10, -11, 2**62, -(2**62)):
+                index = pycore.zeros(n, dtype=pycore.int64)
+                index[at] = bad
+                for call in (
+                    lambda i: x[i],
+                    lambda i: x.gather(0, i),
+                    lambda i: x.take(i),
+                    lambda i: x.index_select(0, i),
+                    lambda i: pycore.zeros(10, dtype=pycore.int64).scatter_(0, i, 1),
+                    lambda i: F.embedding(i, pycore.zeros(10, 3)),
+                ):
+                    with pytest.raises((RuntimeError, IndexError)):
+                        call(index)

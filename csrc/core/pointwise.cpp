@@ -246,6 +246,37 @@ bool try_transpose(const Tensor& dst, const Tensor& src) {
   return true;
 }
 
+// Many short rows: without the general loop nest around each of them.
+bool try_copy_rows(const Tensor& dst, const Tensor& src) {
+  constexpr int64_t kLongRow = 4096, kGrain = 32768;  // elements
+  Nest nest;
+  PointwiseArg arg(src);
+  build(nest, dst, &arg, 1);
+  if (nest.dims < 2 || nest.sizes[nest.dims - 1] > kLongRow) return false;
+  const int last = nest.dims - 1;
+  const int64_t item = dst.item_size(), n = nest.sizes[last], inner = nest.sizes[last - 1];
+  const int64_t *row = nest.strides[last - 1], *step = nest.strides[last];
+  const auto copy = kernels_now().cast->copy_rows[std::countr_zero(static_cast<unsigned>(item))];
+  // Rows [begin, end) of all, counted through the outer dimensions.
+  const auto run = [&](int64_t begin, int64_t end) {
+    while (begin < end) {
+      int64_t at = begin % inner, rest = begin / inner;
+      int64_t to = at * row[0], from = at * row[1];
+      for (int d = last - 2; d >= 0; --d) {
+        to += rest % nest.sizes[d] * nest.strides[d][0];
+        from += rest % nest.sizes[d] * nest.strides[d][1];
+        rest /= nest.sizes[d];
+      }
+      const int64_t rows = std::min(inner - at, end - begin);
+      copy(nest.data[1] + from * item, nest.data[0] + to * item, rows, n, row[1], row[0], step[1],
+           step[0]);
+      begin += rows;
+    }
+  };
+  parallel_for(nest.numel / n, std::max<int64_t>(1, kGrain / n), run);
+  return true;
+}
+
 }  // namespace
 
 void copy_data(const Tensor& dst, const Tensor& src) {
@@ -261,7 +292,7 @@ void copy_data(const Tensor& dst, const Tensor& src) {
     return copy_data(dst, snapshot);
   }
   bool same_dtype = src.dtype() == dst.dtype();
-  if (same_dtype && try_transpose(dst, src)) return;
+  if (same_dtype && (try_transpose(dst, src) || try_copy_rows(dst, src))) return;
   PointwiseKernel k = unary_kernel(nullptr, src.dtype(), dst.dtype());
   k.fn = reinterpret_cast<const void*>(
       same_dtype ? table.copy[std::countr_zero(static_cast<unsigned>(src.item_size()))]

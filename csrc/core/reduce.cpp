@@ -50,8 +50,21 @@ bool direct_shape(const Tensor& t, const SmallVec<bool, 6>& mask, kernels::Reduc
       groups.push_back({size, stride, mask[i]});
     }
   }
-  s = {1, 1, 1, 0, 0, 0};
+  s = {1, 1, 1, 0, 0, 0, 1, 0};
   int64_t n = groups.size(), at = 0;
+  // Channels between batch and plane: each one's elements lie in pieces.
+  constexpr int64_t kLeastPiece = 16;
+  if (n == 3 && groups[0].reduced && groups[2].reduced && groups[2].size >= kLeastPiece) {
+    s = {groups[1].size,
+         groups[0].size * groups[2].size,
+         1,
+         groups[1].stride,
+         groups[2].stride,
+         0,
+         groups[0].size,
+         groups[0].stride};
+    return true;
+  }
   if (at < n && !groups[at].reduced && n > 1) {
     s.outer = groups[at].size;
     s.stride_outer = groups[at].stride;
@@ -104,10 +117,10 @@ Tensor run_reduce(kernels::Reduce f, const Tensor& input, const SmallVec<bool, 6
     kernels::ReduceShape s;
     Tensor copy;
     if (t.numel() == 0) {
-      s = {out.numel(), 0, 1, 0, 0, 0};
+      s = {out.numel(), 0, 1, 0, 0, 0, 1, 0};
     } else if (!direct_shape(t, mask, s)) {
       copy = permuted_copy(t, mask);
-      s = {out.numel(), t.numel() / out.numel(), 1, t.numel() / out.numel(), 1, 0};
+      s = {out.numel(), t.numel() / out.numel(), 1, t.numel() / out.numel(), 1, 0, 1, 0};
       t = copy;
     }
     fn(t.numel() > 16384 ? kernel_context() : serial_context(), t->data, out->data,

@@ -50,6 +50,9 @@ VEC_OP(heaviside, 0, const Vec<T> step = v::select<T>(a > T(0), v::splat<T>(T(1)
        return v::select<T>(a == T(0), b, step);)
 VEC_OP(lerp, 1, if (p[0] < T(0.5)) return a + p[0] * (b - a); return b - (b - a) * (1 - p[0]);)
 VEC_OP(pow, 0, return v::pow(a, b);)
+VEC_OP(cube, 0, return static_cast<void>(b), a* a* a;)
+VEC_OP(reciprocal, 0, return static_cast<void>(b), T(1) / a;)
+VEC_OP(reciprocal_root, 0, return static_cast<void>(b), T(1) / v::sqrt<T>(a);)
 VEC_OP(atan2, 0, return v::atan2(a, b);)
 VEC_OP(hypot, 0, return v::hypot(a, b);)
 VEC_OP(fmod, 0, return v::fmod(a, b);)
@@ -240,6 +243,18 @@ constexpr void set_compare(BinaryKernels& k, DType dtype) {
   set(Compare::logical_xor, compare<logical_xor_op, E>);
 }
 
+// An exponent that is the same for all elements may have a short formula.
+template <class T>
+void pow_row(const void* a, const void* b, void* out, int64_t n, int64_t sa, int64_t sb, int64_t so,
+             const double* params) {
+  const T e = sb == 0 ? *static_cast<const T*>(b) : T(0);
+  const BinaryFn fn = e == T(3)      ? binary_vec<cube_op, T>
+                      : e == T(-1)   ? binary_vec<reciprocal_op, T>
+                      : e == T(-0.5) ? binary_vec<reciprocal_root_op, T>
+                                     : binary_vec<pow_op, T>;
+  fn(a, b, out, n, sa, sb, so, params);
+}
+
 constexpr BinaryKernels make_kernels() {
   BinaryKernels k{};
   set_integer<uint8_t, uint8_t>(k, DType::uint8);
@@ -278,7 +293,8 @@ constexpr BinaryKernels make_kernels() {
   VEC(xlog1py)
   VEC(heaviside)
   VEC(lerp)
-  VEC(pow)
+  k.fn[index(Binary::pow)][kF32] = pow_row<float>;
+  k.fn[index(Binary::pow)][kF64] = pow_row<double>;
   VEC(fmod)
   VEC(atan2)
   VEC(hypot)

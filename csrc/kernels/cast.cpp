@@ -101,6 +101,8 @@ void copy(const void* in, void* out, int64_t n, int64_t si, int64_t so) {
       if (n <= 0) return;
       const T value = *source;
       for (int64_t i = 0; i < n; ++i) target[i] = value;
+    } else if (si == -1) {
+      for (int64_t i = 0; i < n; ++i) target[i] = source[-i];
     } else {
 #pragma GCC unroll 4
       for (int64_t i = 0; i < n; ++i) target[i] = source[i * si];
@@ -108,6 +110,34 @@ void copy(const void* in, void* out, int64_t n, int64_t si, int64_t so) {
   } else {
 #pragma GCC unroll 4
     for (int64_t i = 0; i < n; ++i) target[i * so] = source[i * si];
+  }
+}
+
+// n bytes, 16 or more, in registers of 16: the last one may overlap the one before.
+PYCORE_INLINE void copy_short(const char* in, char* out, int64_t n) {
+  typedef char Bytes __attribute__((vector_size(16)));
+  Bytes last;
+  memcpy(&last, in + n - 16, 16);
+  for (int64_t i = 0; i + 16 < n; i += 16) {
+    Bytes x;
+    memcpy(&x, in + i, 16);
+    memcpy(out + i, &x, 16);
+  }
+  memcpy(out + n - 16, &last, 16);
+}
+
+template <class T>
+void copy_rows(const void* in, void* out, int64_t rows, int64_t n, int64_t row_in, int64_t row_out,
+               int64_t stride_in, int64_t stride_out) {
+  const T* source = static_cast<const T*>(in);
+  T* target = static_cast<T*>(out);
+  const int64_t bytes = n * static_cast<int64_t>(sizeof(T));
+  if (stride_in == 1 && stride_out == 1 && bytes >= 16 && bytes <= 512) {
+    for (; rows > 0; --rows, source += row_in, target += row_out)
+      copy_short(reinterpret_cast<const char*>(source), reinterpret_cast<char*>(target), bytes);
+  } else {
+    for (; rows > 0; --rows, source += row_in, target += row_out)
+      copy<T>(source, target, n, stride_in, stride_out);
   }
 }
 
@@ -241,6 +271,7 @@ constexpr CastKernels make_kernels() {
   k.copy[1] = copy<int16_t>;
   k.copy[2] = copy<int32_t>;
   k.copy[3] = copy<int64_t>;
+  BY_SIZE(copy_rows)
   BY_SIZE(transpose)
   BY_SIZE(fill)
 #undef BY_SIZE

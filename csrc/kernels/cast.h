@@ -16,6 +16,9 @@ struct CastKernels {
   CastFn cast[kDTypes][kDTypes];
   // By element size, index log2(bytes).
   CastFn copy[4];
+  // out[r * row_out + i * stride_out] = in[r * row_in + i * stride_in] for r < rows, i < n.
+  void (*copy_rows[4])(const void* in, void* out, int64_t rows, int64_t n, int64_t row_in,
+                       int64_t row_out, int64_t stride_in, int64_t stride_out);
   // out[c * stride_out + r] = in[r * stride_in + c] for r < rows, c < cols; blocked for the caches.
   void (*transpose[4])(const void* in, void* out, int64_t rows, int64_t cols, int64_t stride_in,
                        int64_t stride_out);

@@ -39,6 +39,8 @@ enum class Reduce : uint8_t {
 struct ReduceShape {
   int64_t outer, red, inner;
   int64_t stride_outer, stride_red, stride_inner;
+  // The reduced axis may consist of equal pieces, stride_piece apart, if inner is 1.
+  int64_t pieces = 1, stride_piece = 0;
 };
 
 using ReduceFn = void (*)(const Context& ctx, const void* in, void* out, void* out2,

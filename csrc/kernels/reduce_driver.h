@@ -81,23 +81,31 @@ struct Reduction {
   void rows() const {
     alignas(16) char acc[kMaxAcc];
     const int64_t outputs = s.outer * s.inner;
-    const int64_t chunks = ceil_div(s.red, kReduceChunk);
+    const int64_t piece = s.red / s.pieces, per_piece = ceil_div(piece, kReduceChunk);
+    const int64_t chunks = per_piece * s.pieces;
     const int64_t units = outputs * chunks;
     if (units == 1 && s.stride_red == 1) {  // nothing to set up for small tensors
       calls.row(in, s.red, 0, acc, params);
       return finish(acc, 0);
     }
     const Scratch<char> parts(ctx, chunks > 1 ? units * calls.acc_size : 0);
-    const int64_t per_task = at_least_one(kReduceChunk / smaller(s.red, kReduceChunk));
+    const int64_t per_task = at_least_one(kReduceChunk / smaller(piece, kReduceChunk));
     run_tasks(ctx, ceil_div(units, per_task), [&](int64_t task) {
       alignas(16) char local[kMaxAcc];
       const Scratch<char> gathered(
-          ctx, s.stride_red != 1 ? smaller(s.red, kReduceChunk) * calls.in_size : 0);
-      for (int64_t u = task * per_task; u < smaller(units, (task + 1) * per_task); ++u) {
-        const int64_t i = u / chunks, first = (u % chunks) * kReduceChunk;
-        const int64_t n = smaller(s.red - first, kReduceChunk);
-        const char* p = in + calls.in_size * (i / s.inner * s.stride_outer +
-                                              i % s.inner * s.stride_inner + first * s.stride_red);
+          ctx, s.stride_red != 1 ? smaller(piece, kReduceChunk) * calls.in_size : 0);
+      int64_t u = task * per_task, i = u / chunks, chunk = u % chunks;
+      for (; u < smaller(units, (task + 1) * per_task); ++u) {
+        const int64_t o = s.inner == 1 ? i : i / s.inner, column = s.inner == 1 ? 0 : i % s.inner;
+        const int64_t at = per_piece == 1 ? chunk : chunk / per_piece;
+        const int64_t begin = (chunk - at * per_piece) * kReduceChunk;
+        const int64_t n = smaller(piece - begin, kReduceChunk), first = at * piece + begin;
+        const char* p = in + calls.in_size * (o * s.stride_outer + column * s.stride_inner +
+                                              at * s.stride_piece + begin * s.stride_red);
+        if (++chunk == chunks) {
+          chunk = 0;
+          ++i;
+        }
         if (s.stride_red != 1) {
           gather(p, n, gathered.get());
           p = gathered.get();

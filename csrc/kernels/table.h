@@ -12,9 +12,11 @@
 #include "kernels/gemm.h"
 #include "kernels/gradient.h"
 #include "kernels/grid_sample.h"
+#include "kernels/indexing.h"
 #include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
+#include "kernels/order.h"
 #include "kernels/pool.h"
 #include "kernels/random.h"
 #include "kernels/recurrent.h"
@@ -33,6 +35,8 @@
   X(BinaryKernels, binary)          \
   X(GradientKernels, gradient)      \
   X(SelectKernels, select)          \
+  X(IndexingKernels, indexing)      \
+  X(OrderKernels, order)            \
   X(ReduceKernels, reduce)          \
   X(ScanKernels, scan)              \
   X(CastKernels, cast)              \

@@ -5,6 +5,7 @@
 #include "kernels/pointwise.h"
 #include "kernels/special.h"
 #include "simd/error_function.h"
+#include "simd/gamma.h"
 #include "simd/hyperbolic.h"
 #include "simd/trig.h"
 
@@ -92,6 +93,8 @@ VEC_OP(nan_to_num, 3, Vec<T> r = v::select<T>(x == kInf<T>, v::splat<T>(p[1]), x
        return v::select<T>(x != x, v::splat<T>(p[0]), r);)
 VEC_OP(deg2rad, 0, return x * T(0.017453292519943295769);)
 VEC_OP(rad2deg, 0, return x * T(57.295779513082320877);)
+VEC_OP(lgamma, 0, return v::lgamma(x);)
+VEC_OP(digamma, 0, return v::digamma(x);)
 VEC_OP(erfc, 0, return v::erfc(x);)
 VEC_OP(erfinv, 0, return v::erfinv(x);)
 VEC_OP(sinc, 0, const Vec<T> y = x * T(3.14159265358979323846);
@@ -115,23 +118,12 @@ VEC_OP(scale_shift, 2, return x * p[0] + p[1];)
     static double run(double x, const Params<double>&) { return double_fn(x); } \
   };
 
-inline float lgamma_f(float x) {
-  int sign;
-  return lgammaf_r(x, &sign);
-}
-inline double lgamma_d(double x) {
-  int sign;
-  return lgamma_r(x, &sign);
-}
-inline float digamma_f(float x) { return static_cast<float>(digamma(x)); }
-
 LIBM_OP(libm_asin, asinf, ::asin)
 LIBM_OP(libm_acos, acosf, ::acos)
 LIBM_OP(libm_atan, atanf, ::atan)
 LIBM_OP(libm_erfc, erfcf, ::erfc)
-LIBM_OP(lgamma, lgamma_f, lgamma_d)
-LIBM_OP(digamma, digamma_f, digamma)
 
+SCALAR_OP(scalar_lgamma, 0, int sign; return lgamma_r(x, &sign);)
 SCALAR_OP(scalar_erfinv, 0, return erfinv(x);)
 
 // Integers; unsigned arithmetic where overflow wraps.
@@ -251,14 +243,11 @@ constexpr UnaryKernels make_kernels() {
   BOTH(deg2rad)
   BOTH(rad2deg)
   BOTH(sinc)
+  BOTH(digamma)
   BOTH(scale_shift)
 #undef BOTH
-#define LIBM(name)                                                                   \
-  k.fn[static_cast<int>(Unary::name)][kF32] = unary_scalar<name##_op, float, float>; \
-  k.fn[static_cast<int>(Unary::name)][kF64] = unary_scalar<name##_op, double, double>;
-  LIBM(lgamma)
-  LIBM(digamma)
-#undef LIBM
+  k.fn[static_cast<int>(Unary::lgamma)][kF32] = unary_vec<lgamma_op, float>;
+  k.fn[static_cast<int>(Unary::lgamma)][kF64] = unary_scalar<scalar_lgamma_op, double, double>;
   k.fn[static_cast<int>(Unary::erfc)][kF32] = unary_vec<erfc_op, float>;
   k.fn[static_cast<int>(Unary::erfinv)][kF32] = unary_vec<erfinv_op, float>;
   k.fn[static_cast<int>(Unary::erfc)][kF64] = unary_scalar<libm_erfc_op, double, double>;

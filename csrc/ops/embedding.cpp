@@ -26,6 +26,7 @@ Tensor sum_rows(const Tensor& index, const Tensor& g, int64_t rows, int64_t padd
   Tensor out = empty({{rows, width}}, g.dtype());
   const auto* p = index.data<int64_t>();
   int64_t work = (n + rows) * width;
+  const kernels::BinaryFn add = counts.empty() ? row_adder(g.dtype()) : nullptr;
   int64_t tasks = std::min<int64_t>(work < (1 << 16) ? 1 : 8, std::max<int64_t>(rows, 1));
   dispatch_all(g.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -40,7 +41,9 @@ Tensor sum_rows(const Tensor& index, const Tensor& g, int64_t rows, int64_t padd
         if (row < low || row >= high || row == padding) continue;
         T* x = to + row * width;
         const T* y = from + i * width;
-        if (counts.empty()) {
+        if (add) {
+          add(x, y, x, width, 1, 1, 1, nullptr);
+        } else if (counts.empty()) {
           for (int64_t k = 0; k < width; ++k) x[k] = sum_of(x[k], y[k]);
         } else if constexpr (!std::is_integral_v<T>) {
           auto scale =
@@ -129,9 +132,10 @@ static Tensor embedding(const Tensor& input, const Tensor& weight,
   }
   Tensor index = contiguous(to_dtype(input, DType::int64));
   const auto* p = index.data<int64_t>();
-  for (int64_t i = 0; i < index.numel(); ++i)
-    PC_CHECK_INDEX(p[i] >= 0 && p[i] < rows, "index out of range in self: embedding got index ",
-                   p[i], " for a table of ", rows, " rows");
+  if (!all_within(index, 0, rows))
+    for (int64_t i = 0; i < index.numel(); ++i)
+      PC_CHECK_INDEX(p[i] >= 0 && p[i] < rows, "index out of range in self: embedding got index ",
+                     p[i], " for a table of ", rows, " rows");
   if (max_norm) {
     GradGuard guard(false);
     renormalize(weight, index, *max_norm, norm_type);

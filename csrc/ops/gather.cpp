@@ -1,4 +1,7 @@
 // Reading along a dimension: gather, take_along_dim, take, index_select. Must not know Python.
+#include <bit>
+
+#include "core/cpu.h"
 #include "ops/indexing.h"
 #include "ops/lines.h"
 #include "ops/write_support.h"
@@ -15,12 +18,7 @@ Tensor line_index(const char* op, const Tensor& index, int64_t size, int64_t dim
            "(): Expected dtype int32/int64 for index, got ", index.dtype());
   Tensor dense = contiguous(to_dtype(index, DType::int64));
   const auto* p = dense.data<int64_t>();
-  int64_t low = 0, high = -1;
-  for (int64_t i = 0; i < dense.numel(); ++i) {
-    low = std::min(low, p[i]);
-    high = std::max(high, p[i]);
-  }
-  if (low < 0 || high >= size)
+  if (!all_within(dense, 0, size))
     for (int64_t i = 0; i < dense.numel(); ++i)
       PC_CHECK(p[i] >= 0 && p[i] < size, "index ", p[i], " is out of bounds for dimension ", dim,
                " with size ", size);
@@ -30,6 +28,46 @@ Tensor line_index(const char* op, const Tensor& index, int64_t size, int64_t dim
 namespace {
 int64_t rank(const Tensor& t) { return std::max<int64_t>(1, t.dim()); }
 int64_t size_along(const Tensor& t, int64_t dim) { return t.dim() == 0 ? 1 : t.sizes()[dim]; }
+
+// out[o, k, i] = input's element index[o, k, i] of line (o, i)
+void gather_lines(const Lines& lines, const Tensor& input, const Tensor& index, const Tensor& out) {
+  dispatch_size(input.item_size(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const auto pick = kernels_now().indexing->pick[std::countr_zero(sizeof(T))];
+    const T* from = input.data<T>();
+    T* to = out.data<T>();
+    const auto* p = index.data<int64_t>();
+    const int64_t stride = lines.stride;
+    if (lines.outer.n == 1 && lines.inner.n == 1) {
+      // Reading has no order to keep, so that a single line may be cut.
+      return parallel_for(lines.length, 16384, [&](int64_t b, int64_t e) {
+        pick(from + lines.start(0, 0), p + b, e - b, stride, 0, to + b);
+      });
+    }
+    const int64_t *outer = lines.outer.data(), *inner = lines.inner.data();
+    // Lines of one element come by once: nothing of them needs to stay in the cache.
+    const int64_t rows = lines.length == 1 ? 1 : lines.span;
+    for_line_blocks(lines, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
+      for (int64_t o = ob; o < oe; ++o)
+        for_cached_columns(ib, ie, rows, sizeof(T), [&](int64_t left, int64_t right) {
+          for (int64_t k = 0; k < lines.length; ++k) {
+            const int64_t at = lines.flat(o, k, left);
+            if (lines.inner.n == 1) {
+              pick(from + outer[o], p + at, lines.length, stride, 0, to + at);
+              break;
+            }
+            const T* base = from + outer[o];
+            if (lines.inner_step) {
+              pick(base + inner[left], p + at, right - left, stride, *lines.inner_step, to + at);
+            } else {
+              for (int64_t i = 0; i < right - left; ++i)
+                to[at + i] = base[p[at + i] * stride + inner[left + i]];
+            }
+          }
+        });
+    });
+  });
+}
 
 struct GatherBackward0 {
   static constexpr const char* name = "GatherBackward0";
@@ -59,27 +97,7 @@ Tensor gather(const Tensor& input, int64_t dim, const Tensor& index) {
   Tensor dense = line_index("gather", index, size_along(input, dim), dim);
   Tensor out = empty(index.sizes(), input.dtype());
   if (out.numel() > 0) {
-    Lines lines = lines_of(input, index.sizes(), dim);
-    dispatch_size(input.item_size(), [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      const T* from = input.data<T>();
-      T* to = out.data<T>();
-      const auto* p = dense.data<int64_t>();
-      const int64_t *outer = lines.outer.data(), *inner = lines.inner.data();
-      for_line_blocks(lines, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
-        for (int64_t o = ob; o < oe; ++o) {
-          const T* base = from + outer[o];
-          if (lines.inner.n == 1) {
-            for (int64_t at = lines.flat(o, 0, 0), end = at + lines.length; at < end; ++at)
-              to[at] = base[p[at] * lines.stride];
-            continue;
-          }
-          for (int64_t k = 0; k < lines.length; ++k)
-            for (int64_t i = ib, at = lines.flat(o, k, ib); i < ie; ++i, ++at)
-              to[at] = base[p[at] * lines.stride + inner[i]];
-        }
-      });
-    });
+    gather_lines(merged(lines_of(input, index.sizes(), dim)), input, dense, out);
   }
   if (recording(input)) record(out, GatherBackward0{input.sizes(), dim, Saved(index)}, input);
   return out;
@@ -144,9 +162,10 @@ Tensor flat_offsets(const char* op, const Tensor& index, int64_t n) {
   Tensor out = contiguous(index);
   const auto* p = out.data<int64_t>();
   PC_CHECK_INDEX(n > 0 || out.numel() == 0, op, "(): tried to take from an empty tensor");
-  for (int64_t i = 0; i < out.numel(); ++i)
-    PC_CHECK_INDEX(p[i] >= -n && p[i] < n, "out of range: tried to access index ", p[i],
-                   " on a tensor of ", n, " elements.");
+  if (!all_within(out, -n, n))
+    for (int64_t i = 0; i < out.numel(); ++i)
+      PC_CHECK_INDEX(p[i] >= -n && p[i] < n, "out of range: tried to access index ", p[i],
+                     " on a tensor of ", n, " elements.");
   return checked_offsets(out, n, 1, 0);
 }
 
@@ -176,14 +195,11 @@ Tensor take(const Tensor& input, const Tensor& index) {
   Tensor offsets = flat_offsets("take", index, input.numel());
   Tensor dense = contiguous(detach(input));
   Tensor out = empty(index.sizes(), input.dtype());
-  dispatch_size(input.item_size(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const T* from = dense.data<T>();
-    T* to = out.data<T>();
-    const auto* p = offsets.data<int64_t>();
-    parallel_for(out.numel(), 16384, [&](int64_t b, int64_t e) {
-      for (int64_t i = b; i < e; ++i) to[i] = from[p[i]];
-    });
+  const int64_t item = input.item_size();
+  const auto pick = kernels_now().indexing->pick[std::countr_zero(static_cast<uint64_t>(item))];
+  const auto* p = offsets.data<int64_t>();
+  parallel_for(out.numel(), 16384, [&](int64_t b, int64_t e) {
+    pick(dense->data, p + b, e - b, 1, 0, out->data + b * item);
   });
   if (recording(input)) record(out, TakeBackward0{input.sizes(), Saved(index)}, input);
   return out;
@@ -253,11 +269,12 @@ Tensor index_select(const Tensor& input, int64_t dim, const Tensor& index) {
            " value(s)");
   int64_t size = size_along(input, dim);
   Tensor dense = contiguous(to_dtype(index, DType::int64));
-  for (int64_t i = 0; i < dense.numel(); ++i) {
-    int64_t at = dense.data<int64_t>()[i];
-    PC_CHECK_INDEX(at >= 0 && at < size, "index out of range in self: index_select got index ", at,
-                   " for dimension ", dim, " with size ", size);
-  }
+  if (!all_within(dense, 0, size))
+    for (int64_t i = 0; i < dense.numel(); ++i) {
+      int64_t at = dense.data<int64_t>()[i];
+      PC_CHECK_INDEX(at >= 0 && at < size, "index out of range in self: index_select got index ",
+                     at, " for dimension ", dim, " with size ", size);
+    }
   Tensor out;
   if (input.dim() == 0) {
     out = clone_data(input);

@@ -3,8 +3,10 @@
 #include "ops/index_plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
+#include "core/cpu.h"
 #include "core/parallel.h"
 #include "ops/element.h"
 
@@ -12,30 +14,6 @@ namespace pycore {
 namespace {
 
 constexpr int64_t kMoveGrain = 16384;  // elements per task
-
-template <class I>
-void check_and_scale(const I* p, int64_t n, int64_t size, int64_t stride, int64_t dim,
-                     int64_t* out) {
-  // The range first, in a loop without branches; who is to blame only if it is broken.
-  int64_t low = 0, high = -1;
-  for (int64_t i = 0; i < n; ++i) {
-    auto x = static_cast<int64_t>(p[i]);
-    low = std::min(low, x);
-    high = std::max(high, x);
-  }
-  if (low < -size || high >= size) {
-    PC_CHECK_INDEX(size > 0, "index is out of bounds for dimension with size 0");
-    for (int64_t i = 0; i < n; ++i) {
-      auto x = static_cast<int64_t>(p[i]);
-      PC_CHECK_INDEX(x >= -size && x < size, "index ", x, " is out of bounds for dimension ", dim,
-                     " with size ", size);
-    }
-  }
-  for (int64_t i = 0; i < n; ++i) {
-    auto x = static_cast<int64_t>(p[i]);
-    out[i] = (x < 0 ? x + size : x) * stride;
-  }
-}
 
 // What one index tensor contributes: its shape and an offset per element.
 struct Component {
@@ -112,31 +90,39 @@ Tensor combined(const std::vector<Component>& parts) {
   return sum;
 }
 
+// Calls f(start, picked, row, count) for runs of rows [begin, end) of (outer, picked) pairs: rows
+// row, row + 1 ... of the result lie at start + picked[0], start + picked[1] ... of self.
+template <class F>
+void for_rows(const IndexPlan& plan, int64_t begin, int64_t end, const F& f) {
+  const int64_t *outer = plan.outer.data(), *picked = plan.picked.data();
+  int64_t o = begin / plan.picked.n, k = begin % plan.picked.n;
+  for (int64_t row = begin; row < end; ++o, k = 0) {
+    const int64_t count = std::min(plan.picked.n - k, end - row);
+    f(outer[o], picked + k, row, count);
+    row += count;
+  }
+}
+
 // Calls move(T* element of self, T* element of the result) for rows [begin, end) of (outer, picked)
 // pairs and columns [left, right) of inner.
 template <class T, class Move>
 void for_elements(const IndexPlan& plan, T* self, T* result, int64_t begin, int64_t end,
                   int64_t left, int64_t right, const Move& move) {
-  const int64_t *outer = plan.outer.data(), *picked = plan.picked.data(),
-                *inner = plan.inner.data();
-  int64_t width = plan.inner.n;
-  int64_t o = begin / plan.picked.n, k = begin % plan.picked.n;
-  for (int64_t row = begin; row < end; ++o, k = 0) {
-    T* base = self + outer[o];
-    int64_t stop = std::min(plan.picked.n, k + end - row);
+  const int64_t *inner = plan.inner.data(), width = plan.inner.n;
+  for_rows(plan, begin, end, [&](int64_t start, const int64_t* picked, int64_t row, int64_t count) {
     if (width == 1) {
-      base += inner[0];
-      for (; k < stop; ++k, ++row) move(base + picked[k], result + row);
-    } else {
-      for (; k < stop; ++k, ++row) {
-        T *from = base + picked[k], *to = result + row * width;
-        if (plan.inner_dense)
-          for (int64_t i = left; i < right; ++i) move(from + i, to + i);
-        else
-          for (int64_t i = left; i < right; ++i) move(from + inner[i], to + i);
-      }
+      T *base = self + start + inner[0], *to = result + row;
+      for (int64_t k = 0; k < count; ++k) move(base + picked[k], to + k);
+      return;
     }
-  }
+    for (int64_t k = 0; k < count; ++k) {
+      T *from = self + start + picked[k], *to = result + (row + k) * width;
+      if (plan.inner_dense)
+        for (int64_t i = left; i < right; ++i) move(from + i, to + i);
+      else
+        for (int64_t i = left; i < right; ++i) move(from + inner[i], to + i);
+    }
+  });
 }
 
 // Tasks never share an element of self even if an index occurs twice: they split outer or inner,
@@ -181,13 +167,65 @@ Offsets strided_offsets(IntSpan sizes, IntSpan strides) {
   return out;
 }
 
+IndexRange range_of(const Tensor& index) {
+  const auto* p = index.data<int64_t>();
+  const int64_t n = index.numel();
+  constexpr int64_t kPart = int64_t{1} << 16;
+  const auto range = kernels_now().indexing->range;
+  IndexRange all;
+  if (n <= kPart) {
+    range(p, n, &all.low, &all.high);
+    return all;
+  }
+  std::vector<IndexRange> parts(static_cast<size_t>((n + kPart - 1) / kPart));
+  parallel_for(n, kPart, [&](int64_t b, int64_t e) {
+    IndexRange& part = parts[static_cast<size_t>(b / kPart)];
+    range(p + b, e - b, &part.low, &part.high);
+  });
+  for (const IndexRange& part : parts) {
+    all.low = std::min(all.low, part.low);
+    all.high = std::max(all.high, part.high);
+  }
+  return all;
+}
+
+std::optional<int64_t> even_step(IntSpan sizes, IntSpan strides) {
+  int64_t step = 0, next = 0;
+  for (size_t d = sizes.size(); d-- > 0;) {
+    if (sizes[d] == 1) continue;
+    if (next == 0)
+      step = strides[d];
+    else if (strides[d] != next)
+      return std::nullopt;
+    next = strides[d] * sizes[d];
+    if (next == 0) return std::nullopt;  // one element for all
+  }
+  return step;
+}
+
+bool all_within(const Tensor& index, int64_t low, int64_t high) {
+  const IndexRange range = range_of(index);
+  return index.numel() == 0 || (range.low >= low && range.high < high);
+}
+
 Tensor checked_offsets(const Tensor& index, int64_t size, int64_t stride, int64_t dim) {
-  Tensor dense = contiguous(index);
+  Tensor dense = contiguous(to_dtype(index, DType::int64));
+  const auto* p = dense.data<int64_t>();
+  const int64_t n = dense.numel();
+  // The range first, without branches; who is to blame only if it is broken.
+  const IndexRange range = range_of(dense);
+  if (n > 0 && (range.low < -size || range.high >= size)) {
+    PC_CHECK_INDEX(size > 0, "index is out of bounds for dimension with size 0");
+    for (int64_t i = 0; i < n; ++i)
+      PC_CHECK_INDEX(p[i] >= -size && p[i] < size, "index ", p[i],
+                     " is out of bounds for dimension ", dim, " with size ", size);
+  }
+  if (stride == 1 && range.low >= 0) return dense;
   Tensor out = empty(index.sizes(), DType::int64);
-  if (index.dtype() == DType::int64)
-    check_and_scale(dense.data<int64_t>(), dense.numel(), size, stride, dim, out.data<int64_t>());
-  else
-    check_and_scale(dense.data<int32_t>(), dense.numel(), size, stride, dim, out.data<int64_t>());
+  auto* to = out.data<int64_t>();
+  parallel_for(n, kMoveGrain, [&](int64_t b, int64_t e) {
+    kernels_now().indexing->offsets(p + b, e - b, size, stride, to + b);
+  });
   return out;
 }
 
@@ -259,29 +297,62 @@ IndexPlan plan_index(const Tensor& self, TensorList indices) {
 
 void pick_elements(const IndexPlan& plan, const Tensor& self, const Tensor& result) {
   if (result.numel() == 0) return;
-  int64_t width = plan.inner.n;
+  const int64_t *inner = plan.inner.data(), width = plan.inner.n;
   dispatch_size(self.item_size(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     auto *from = self.data<T>(), *to = result.data<T>();
+    const auto pick = kernels_now().indexing->pick[std::countr_zero(sizeof(T))];
     parallel_for(plan.outer.n * plan.picked.n, std::max<int64_t>(1, kMoveGrain / width),
                  [&](int64_t b, int64_t e) {
-                   if (plan.inner_dense && width > 1) {
-                     const int64_t *outer = plan.outer.data(), *picked = plan.picked.data();
-                     for (int64_t row = b; row < e; ++row)
-                       memcpy(to + row * width,
-                              from + outer[row / plan.picked.n] + picked[row % plan.picked.n],
-                              static_cast<size_t>(width) * sizeof(T));
-                   } else {
-                     for_elements(plan, from, to, b, e, 0, width, [](T* x, T* y) { *y = *x; });
-                   }
+                   for_rows(plan, b, e,
+                            [&](int64_t start, const int64_t* picked, int64_t row, int64_t count) {
+                              const T* base = from + start;
+                              T* out = to + row * width;
+                              if (width == 1) {
+                                pick(base + inner[0], picked, count, 1, 0, out);
+                              } else if (plan.inner_dense) {
+                                for (int64_t k = 0; k < count; ++k, out += width)
+                                  memcpy(out, base + picked[k],
+                                         static_cast<size_t>(width) * sizeof(T));
+                              } else {
+                                for (int64_t k = 0; k < count; ++k, out += width)
+                                  for (int64_t i = 0; i < width; ++i)
+                                    out[i] = base[picked[k] + inner[i]];
+                              }
+                            });
                  });
   });
+}
+
+kernels::BinaryFn row_adder(DType t) {
+  if (t == DType::bool_ || compute_dtype(t) != t) return nullptr;
+  return kernels_now().binary->fn[static_cast<int>(kernels::Binary::add)][static_cast<int>(t)];
 }
 
 void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& values,
                   bool accumulate) {
   if (numel_of(plan.sizes) == 0) return;
+  if (plan.picked.memory.defined() && plan.picked.memory.shares_storage(self)) {
+    // What is written must not change where the rest goes.
+    IndexPlan safe = plan;
+    safe.picked.memory = clone_data(plan.picked.memory);
+    return put_elements(safe, self, values, accumulate);
+  }
   bool single = values.numel() == 1;
+  const kernels::BinaryFn add = accumulate ? row_adder(self.dtype()) : nullptr;
+  if (add && plan.inner_dense && plan.inner.n >= 8 && !single) {
+    const int64_t width = plan.inner.n, item = self.item_size();
+    split_for_writing(plan, [&](int64_t b, int64_t e, int64_t left, int64_t right) {
+      for_rows(plan, b, e, [&](int64_t start, const int64_t* picked, int64_t row, int64_t count) {
+        const char* y = values->data + (row * width + left) * item;
+        for (int64_t k = 0; k < count; ++k, y += width * item) {
+          char* x = self->data + (start + picked[k] + left) * item;
+          add(x, y, x, right - left, 1, 1, 1, nullptr);
+        }
+      });
+    });
+    return;
+  }
   auto write = [&](auto* to, auto* from, const auto& store) {
     split_for_writing(plan, [&](int64_t b, int64_t e, int64_t left, int64_t right) {
       if (single) {

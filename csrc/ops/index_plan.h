@@ -14,6 +14,16 @@ struct Offsets {
 };
 // The offsets of all elements of a geometry in row-major order.
 Offsets strided_offsets(IntSpan sizes, IntSpan strides);
+// The step between those offsets, if it is always the same one.
+std::optional<int64_t> even_step(IntSpan sizes, IntSpan strides);
+
+// The least and the greatest element of a contiguous int64 tensor; low > high if it is empty.
+struct IndexRange {
+  int64_t low = INT64_MAX, high = INT64_MIN;
+};
+IndexRange range_of(const Tensor& index);
+// Whether all elements of it lie in [low, high).
+bool all_within(const Tensor& index, int64_t low, int64_t high);
 
 // Element (o, k, i) of the result is self[outer[o] + picked[k] + inner[i]].
 struct IndexPlan {
@@ -29,7 +39,7 @@ struct IndexPlan {
 IndexPlan plan_index(const Tensor& self, TensorList indices);
 
 // Wraps negative indices, checks all of them against `size` and multiplies by `stride`: int64 of
-// the index's shape. `dim` is named in the error.
+// the index's shape, maybe the index itself. `dim` is named in the error.
 Tensor checked_offsets(const Tensor& index, int64_t size, int64_t stride, int64_t dim);
 // How many elements of a contiguous bool or uint8 mask are set.
 int64_t count_set(const Tensor& mask);
@@ -42,6 +52,9 @@ void pick_elements(const IndexPlan& plan, const Tensor& self, const Tensor& resu
 // plan.sizes; it has self's dtype and no memory in common with it. Where an element is hit twice,
 // the last value stays.
 void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& values, bool accumulate);
+
+// The kernel that adds rows of elements of this dtype, or null.
+kernels::BinaryFn row_adder(DType t);
 
 inline bool is_mask(const Tensor& t) {
   return t.dtype() == DType::bool_ || t.dtype() == DType::uint8;

@@ -17,7 +17,8 @@ Tensor entry_index(const char* op, ErrorKind kind, const Tensor& index, int64_t 
   PC_CHECK(index.dtype() == DType::int64 || index.dtype() == DType::int32, op,
            "(): Expected dtype int32/int64 for index but got: ", scalar_type_name(index.dtype()));
   Tensor dense = reshape(contiguous(to_dtype(index, DType::int64)), {{-1}});
-  for (int64_t i = 0; i < dense.numel(); ++i) {
+  const bool fine = all_within(dense, 0, size);
+  for (int64_t i = 0; i < dense.numel() && !fine; ++i) {
     int64_t at = dense.data<int64_t>()[i];
     if (at < 0 || at >= size)
       fail(kind, kind == ErrorKind::index ? op : "", kind == ErrorKind::index ? "(): " : "",

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "core/parallel.h"
 #include "ops/index_plan.h"
@@ -15,6 +17,9 @@ struct Lines {
   Offsets outer, inner;  // of the other tensor
   int64_t length = 1;    // along dim
   int64_t stride = 1;    // of the other tensor along dim
+  int64_t span = 1;      // its size along dim
+  // The step between the starts of neighbouring lines, if there is one (even if so).
+  std::optional<int64_t> outer_step = 0, inner_step = 0;
   int64_t flat(int64_t o, int64_t k, int64_t i) const { return (o * length + k) * inner.n + i; }
   int64_t start(int64_t o, int64_t i) const { return outer.data()[o] + inner.data()[i]; }
 };
@@ -29,10 +34,22 @@ inline Lines lines_of(const Tensor& t, IntSpan sizes, int64_t dim) {
   auto d = static_cast<size_t>(dim);
   IntSpan strides = t.strides();
   lines.stride = strides[d];
+  lines.span = t.sizes()[dim];
   if (sizes.empty()) return lines;
   lines.outer = strided_offsets(sizes.first(d), strides.first(d));
   lines.inner = strided_offsets(sizes.subspan(d + 1), strides.subspan(d + 1));
+  lines.outer_step = even_step(sizes.first(d), strides.first(d));
+  lines.inner_step = even_step(sizes.subspan(d + 1), strides.subspan(d + 1));
   lines.length = sizes[d];
+  return lines;
+}
+
+// Lines of one element each are one run of neighbours.
+inline Lines merged(Lines lines) {
+  if (lines.length == 1 && lines.inner.n == 1) {
+    std::swap(lines.outer, lines.inner);
+    std::swap(lines.outer_step, lines.inner_step);
+  }
   return lines;
 }
 
@@ -50,6 +67,15 @@ void for_line_blocks(const Lines& lines, const Body& body) {
   else
     parallel_for(inner, std::max<int64_t>(kColumns, kGrain / lines.length),
                  [&](int64_t b, int64_t e) { body(int64_t{0}, int64_t{1}, b, e); });
+}
+
+// Calls f(begin, end) on pieces of the columns [begin, end), few enough that `rows` elements of
+// `item` bytes in each of them stay in the cache.
+template <class F>
+void for_cached_columns(int64_t begin, int64_t end, int64_t rows, int64_t item, const F& f) {
+  constexpr int64_t kCache = 256 << 10, kLine = 64;
+  const int64_t most = std::max(kLine / item, kCache / std::max<int64_t>(1, rows * item));
+  for (int64_t i = begin; i < end; i += most) f(i, std::min(end, i + most));
 }
 
 // Calls f(o, i) for every line, in parallel.

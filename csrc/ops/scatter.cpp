@@ -53,21 +53,37 @@ template <class T, class Store>
 void scatter_lines(const Tensor& target, int64_t dim, const Tensor& index, const T* src,
                    bool single, const Store& store) {
   if (index.numel() == 0) return;
-  Lines lines = lines_of(target, index.sizes(), dim);
-  const auto* p = index.data<int64_t>();
+  const Lines lines = merged(lines_of(target, index.sizes(), dim));
+  // What is written must not change where the rest goes.
+  const Tensor safe = unshared(index, target);
+  const auto* p = safe.data<int64_t>();
   T* to = target.data<T>();
   const int64_t *outer = lines.outer.data(), *inner = lines.inner.data();
+  const int64_t stride = lines.stride, each = single ? 0 : 1;
+  // n neighbours from element `at` of the index on, whose lines start `step` apart.
+  const auto run = [&](T* base, int64_t at, int64_t n, int64_t step) {
+    const int64_t* places = p + at;
+    const T* values = src + at * each;
+    for (int64_t i = 0; i < n; ++i) store(base[places[i] * stride + i * step], values[i * each]);
+  };
+  const int64_t rows = lines.length == 1 ? 1 : lines.span;
   for_line_blocks(lines, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
     for (int64_t o = ob; o < oe; ++o) {
       T* base = to + outer[o];
       if (lines.inner.n == 1) {
-        for (int64_t at = lines.flat(o, 0, 0), end = at + lines.length; at < end; ++at)
-          store(base[p[at] * lines.stride], src[single ? 0 : at]);
+        run(base, lines.flat(o, 0, 0), lines.length, 0);
         continue;
       }
-      for (int64_t k = 0; k < lines.length; ++k)
-        for (int64_t i = ib, at = lines.flat(o, k, ib); i < ie; ++i, ++at)
-          store(base[p[at] * lines.stride + inner[i]], src[single ? 0 : at]);
+      for_cached_columns(ib, ie, rows, sizeof(T), [&](int64_t left, int64_t right) {
+        for (int64_t k = 0; k < lines.length; ++k) {
+          const int64_t at = lines.flat(o, k, left);
+          if (lines.inner_step) {
+            run(base + inner[left], at, right - left, *lines.inner_step);
+            continue;
+          }
+          for (int64_t i = left; i < right; ++i) run(base + inner[i], at + i - left, 1, 0);
+        }
+      });
     }
   });
 }

@@ -11,31 +11,30 @@
 namespace pycore {
 namespace {
 
-// Where v belongs among n ascending values. Comparisons as PyTorch makes them: NaN belongs at the
-// end.
+// How many of n values, which are ascending, lie before the place of v: the first of them that
+// `stays(value)` calls one to stay behind it. Halves of any luck cost the same: no branch depends
+// on what is compared.
+template <class T, class Stays>
+int64_t place_among(const T* p, const int64_t* order, int64_t n, const Stays& stays) {
+  if (n == 0) return 0;
+  const auto value = [&](int64_t i) { return widen(p[order ? order[i] : i]); };
+  int64_t base = 0;
+  while (n > 1) {
+    const int64_t half = n / 2;
+    const int64_t next = base + half;
+    base = stays(value(next - 1)) ? base : next;
+    n -= half;
+  }
+  return base + (stays(value(base)) ? 0 : 1);
+}
+// Comparisons as PyTorch makes them: NaN belongs at the end.
 template <class T>
 int64_t lower_place(const T* p, const int64_t* order, int64_t n, T v) {
-  int64_t low = 0, high = n;
-  while (low < high) {
-    int64_t mid = low + (high - low) / 2;
-    if (!(widen(p[order ? order[mid] : mid]) >= widen(v)))
-      low = mid + 1;
-    else
-      high = mid;
-  }
-  return low;
+  return place_among(p, order, n, [w = widen(v)](auto x) { return x >= w; });
 }
 template <class T>
 int64_t upper_place(const T* p, const int64_t* order, int64_t n, T v) {
-  int64_t low = 0, high = n;
-  while (low < high) {
-    int64_t mid = low + (high - low) / 2;
-    if (!(widen(p[order ? order[mid] : mid]) > widen(v)))
-      low = mid + 1;
-    else
-      high = mid;
-  }
-  return low;
+  return place_among(p, order, n, [w = widen(v)](auto x) { return x > w; });
 }
 
 Tensor search(const Tensor& sequence, const Operand& input, bool out_int32, bool right,
@@ -187,15 +186,16 @@ static Tensor bincount(const Tensor& input, const Tensor& weights, int64_t minle
            weights.defined() ? weights.sizes() : Dims(), " and ", input.sizes());
   Tensor x = contiguous(to_dtype(input, DType::int64));
   const auto* p = x.data<int64_t>();
-  int64_t size = minlength;
-  for (int64_t i = 0; i < x.numel(); ++i) {
-    PC_CHECK(p[i] >= 0, "bincount only supports 1-d non-negative integral inputs., got ", p[i]);
-    PC_CHECK(p[i] < INT64_MAX, "bincount: the value ", p[i], " is too large to count up to");
-    size = std::max(size, p[i] + 1);
-  }
+  const IndexRange range = x.numel() > 0 ? range_of(x) : IndexRange{0, -1};
+  PC_CHECK(range.low >= 0, "bincount only supports 1-d non-negative integral inputs., got ",
+           range.low);
+  PC_CHECK(range.high < INT64_MAX, "bincount: the value ", range.high,
+           " is too large to count up to");
+  const int64_t n = x.numel(), size = std::max(minlength, range.high + 1);
   if (!weights.defined()) {
     Tensor out = zeros({{size}}, DType::int64);
-    for (int64_t i = 0; i < x.numel(); ++i) ++out.data<int64_t>()[p[i]];
+    auto* counts = out.data<int64_t>();
+    for (int64_t i = 0; i < n; ++i) ++counts[p[i]];
     return out;
   }
   DType t = weights.dtype() == DType::float32 ? DType::float32 : DType::float64;

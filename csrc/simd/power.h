@@ -39,30 +39,50 @@ PYCORE_INLINE Vec<T> map_pairs(Vec<T> a, Vec<T> b, F f) {
 PYCORE_INLINE Vec<double> pow(Vec<double> a, Vec<double> b) {
   return map_pairs<double>(a, b, [](double x, double y) { return ::pow(x, y); });
 }
+// 2 ** (b * log2(a)) for normal a > 0, as exact as a float result wants it: log2 to 39 bits, which
+// leaves 31 of a product of up to 150, and 31 bits of the power. Powers beyond the floats come out
+// as such.
 PYCORE_INLINE Vec<double> pow_positive(Vec<double> a, Vec<double> b) {
-  const LogParts<double> p = log_parts<double>(a);
-  const Vec<double> log_a =
-      p.e * Float<double>::kLn2Hi + log1p_reduced<double>(p.f, p.e * Float<double>::kLn2Lo);
-  return exp<double>(b * log_a);
+  using F = Float<double>;
+  const Mask<double> bits = as_int<double>(a) + (F::kOneBits - F::kSqrtHalfBits);
+  const Vec<double> e = as_float<double>(shift_right<double>(bits, F::kMantissa) + F::kMagicBits) -
+                        (F::kMagic + F::kBias);
+  const Vec<double> m = as_float<double>((bits & ((int64_t{1} << F::kMantissa) - 1)) +
+                                         F::kSqrtHalfBits);  // from sqrt(1/2) to sqrt(2)
+  const Vec<double> s = (m - 1.0) / (m + 1.0), z = s * s;    // log(m) = 2 atanh(s), by its series
+  const Vec<double> series =
+      poly<double>(z, 1.0, 1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9, 1.0 / 11, 1.0 / 13);
+  Vec<double> y = b * (e + s * (series * (2 * 1.44269504088896340736)));
+  y = max<double>(splat<double>(-200.0), min<double>(splat<double>(200.0), y));
+  const Vec<double> whole = round_to<double, Rounding::even>(y);
+  const Vec<double> r = (y - whole) * 0.69314718055994530942;
+  const Vec<double> power = poly<double>(r, 1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120,
+                                         1.0 / 720, 1.0 / 5040, 1.0 / 40320);
+  // whole as an integer, from the low bits of a sum, goes to the exponent.
+  const Mask<double> steps = as_int<double>(whole + 0x1.8p52) << 52;
+  return as_float<double>(as_int<double>(power) + steps);
 }
 __attribute__((noinline)) Vec<float> pow_special(Vec<float> a, Vec<float> b) {
   return map_pairs<float>(a, b, [](float x, float y) { return powf(x, y); });
 }
 PYCORE_INLINE Vec<float> pow(Vec<float> a, Vec<float> b) {
   const Vec<float> base = abs<float>(a);
-  // Zero or infinite bases, infinite exponents and NaN are rare.
-  const Mask<float> plain = (base > 0.0f) & (base < kInf<float>)&(abs<float>(b) < kInf<float>);
+  // Infinities, NaN and zero to negative powers are rare; zero itself comes out of relu.
+  const Mask<float> zero = base == 0.0f;
+  const Mask<float> plain =
+      (~zero | (b > 0.0f)) & (base < kInf<float>)&(abs<float>(b) < kInf<float>);
   if (__builtin_expect(any(~plain), 0)) return pow_special(a, b);
   Vec<float> r =
       narrow(pow_positive(widen<0>(base), widen<0>(b)), pow_positive(widen<1>(base), widen<1>(b)));
-  const Mask<float> negative = a < 0.0f;
+  r = select<float>(zero, Vec<float>{}, r);
+  const Mask<float> negative = (as_int<float>(a) & kSignBit<float>) != 0;
   if (any(negative)) {
     // Of a negative base only whole powers exist, and odd ones are negative.
     const Vec<float> half = b * 0.5f;
-    const Mask<float> odd = round_to<float, Rounding::trunc>(half) != half;
+    const Mask<float> whole = round_to<float, Rounding::trunc>(b) == b;
+    const Mask<float> odd = whole & (round_to<float, Rounding::trunc>(half) != half);
     r = select<float>(negative & odd, -r, r);
-    const Mask<float> broken = round_to<float, Rounding::trunc>(b) != b;
-    r = select<float>(negative & broken, splat<float>(kNan<float>), r);
+    r = select<float>(negative & ~whole & ~zero, splat<float>(kNan<float>), r);
   }
   return r;
 }

@@ -1,0 +1,86 @@
+// Values as ranks, and searches among values by rank. Must not know tensors.
+#include "kernels/order.h"
+
+#include "simd/vec.h"
+
+namespace pycore::kernels::PYCORE_ISA {
+namespace {
+
+// Keys of `Bits` bits, in lanes of 32: the order of unsigned integers is that of the values.
+template <class Bits>
+struct UnsignedKey {
+  using Type = Bits;
+  static PYCORE_INLINE uint32_t of(Bits b) { return b; }
+};
+template <class Bits>
+struct SignedKey {
+  using Type = Bits;
+  static PYCORE_INLINE uint32_t of(Bits b) {
+    return static_cast<Bits>(b ^ (Bits{1} << (8 * sizeof(Bits) - 1)));
+  }
+};
+template <class Bits, uint32_t Infinity>
+struct FloatKey {
+  using Type = Bits;
+  static PYCORE_INLINE uint32_t of(Bits b) {
+    constexpr uint32_t kAll = static_cast<Bits>(~Bits{0}), kSign = kAll ^ (kAll >> 1);
+    const uint32_t magnitude = b & ~kSign & kAll;
+    const uint32_t key =
+        (b & kSign) != 0 && magnitude != 0 ? ~uint32_t{b} & kAll : magnitude | kSign;
+    return magnitude > Infinity ? kAll : key;
+  }
+};
+
+template <class Key>
+void ranks(const void* x, int64_t n, int64_t stride, uint32_t flip, uint64_t* out) {
+  const auto* p = static_cast<const typename Key::Type*>(x);
+  const uint32_t all = static_cast<typename Key::Type>(~typename Key::Type{0});
+  flip &= all;
+  if (stride == 1) {
+    for (int64_t i = 0; i < n; ++i)
+      out[i] = uint64_t{Key::of(p[i]) ^ flip} << 32 | static_cast<uint64_t>(i);
+  } else {
+    for (int64_t i = 0; i < n; ++i)
+      out[i] = uint64_t{Key::of(p[i * stride]) ^ flip} << 32 | static_cast<uint64_t>(i);
+  }
+}
+
+template <class Key>
+int64_t first_below(const void* x, int64_t begin, int64_t n, uint32_t flip, uint32_t bound) {
+  constexpr int kBlock = 64;
+  const auto* p = static_cast<const typename Key::Type*>(x);
+  flip &= static_cast<typename Key::Type>(~typename Key::Type{0});
+  int64_t i = begin;
+  for (; i + kBlock <= n; i += kBlock) {
+    uint32_t found = 0;
+    for (int k = 0; k < kBlock; ++k) found |= (Key::of(p[i + k]) ^ flip) < bound;
+    if (found != 0) break;
+  }
+  for (; i < n; ++i)
+    if ((Key::of(p[i]) ^ flip) < bound) return i;
+  return n;
+}
+
+constexpr OrderKernels make_kernels() {
+  OrderKernels k{};
+#define KEYS(dtype, ...)                                        \
+  k.ranks[static_cast<int>(DType::dtype)] = ranks<__VA_ARGS__>; \
+  k.first_below[static_cast<int>(DType::dtype)] = first_below<__VA_ARGS__>;
+  KEYS(uint8, UnsignedKey<uint8_t>)
+  KEYS(bool_, UnsignedKey<uint8_t>)
+  KEYS(int8, SignedKey<uint8_t>)
+  KEYS(int16, SignedKey<uint16_t>)
+  KEYS(int32, SignedKey<uint32_t>)
+  KEYS(float16, FloatKey<uint16_t, 0x7c00>)
+  KEYS(bfloat16, FloatKey<uint16_t, 0x7f80>)
+  KEYS(float32, FloatKey<uint32_t, 0x7f800000>)
+#undef KEYS
+  return k;
+}
+
+}  // namespace
+
+extern const OrderKernels order_kernels;
+constinit const OrderKernels order_kernels = make_kernels();
+
+}  // namespace pycore::kernels::PYCORE_ISA
