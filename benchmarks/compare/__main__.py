@@ -26,7 +26,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--avx2", action="store_true", help="hold every library to AVX2")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=15, help="pairs of samples per workload")
-    parser.add_argument("--seconds", type=float, default=0.03, help="length of a sample")
+    parser.add_argument("--seconds", type=float, default=0.02, help="length of a sample")
     parser.add_argument("--group", nargs="+", default=[], help="names of groups")
     parser.add_argument("--only", default="", help="a regular expression on group/name")
     parser.add_argument("--memory", action="store_true", help="resident memory instead of time")

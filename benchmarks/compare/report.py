@@ -39,13 +39,13 @@ def size(count: int) -> str:
 
 
 HEADER = (
-    f"{'workload':70} {'thr':>3} {'other':>11} {'pycore':>9} {'other':>9} "
+    f"{'workload':76} {'thr':>3} {'other':>11} {'pycore':>9} {'other':>9} "
     f"{'ratio':>6} {'quartiles':>13} {'faster':>7} {'limit':>6}"
 )
 
 
 def line(result: Result) -> str:
-    start = f"{result.workload:70} {result.threads:>3} {result.other:>11} "
+    start = f"{result.workload:76} {result.threads:>3} {result.other:>11} "
     if result.error:
         return start + "FAILS: " + result.error
     low, high = result.spread
@@ -62,7 +62,7 @@ def line(result: Result) -> str:
 
 
 MEMORY_HEADER = (
-    f"{'workload':70} {'thr':>3} {'other':>11} {'pycore':>9} {'other':>9} {'ratio':>6} "
+    f"{'workload':76} {'thr':>3} {'other':>11} {'pycore':>9} {'other':>9} {'ratio':>6} "
     f"{'process':>9} {'other':>9}"
 )
 
@@ -71,7 +71,7 @@ MEMORY_NOTE = "at the peak: what running added after import and build; the whole
 
 
 def memory_line(result: Memory) -> str:
-    start = f"{result.workload:70} {result.threads:>3} {result.other:>11} "
+    start = f"{result.workload:76} {result.threads:>3} {result.other:>11} "
     if result.error:
         return start + "FAILS: " + result.error
     return start + (
@@ -104,7 +104,7 @@ def geometric_means(results: Iterable[Result]) -> list[str]:
 
 
 VERDICT_HEADER = (
-    f"{'acceptance':70} {'thr':>3} {'other':>11} {'mean':>6} {'goal':>5} {'least':>6} {'floor':>5} "
+    f"{'acceptance':76} {'thr':>3} {'other':>11} {'mean':>6} {'goal':>5} {'least':>6} {'floor':>5} "
     f"{'met':>3}  least workload"
 )
 
@@ -114,7 +114,7 @@ def verdict_line(v: Verdict) -> str:
     runs = "" if v.spread[0] == v.spread[1] else f"  runs {v.spread[0]:.2f}-{v.spread[1]:.2f}"
     failing = f"  {v.failing} FAILING" if v.failing else ""
     return (
-        f"{v.name:70} {v.threads:>3} {v.other:>11} {v.mean:6.2f} {v.goal:5.2f} {v.least:6.2f} "
+        f"{v.name:76} {v.threads:>3} {v.other:>11} {v.mean:6.2f} {v.goal:5.2f} {v.least:6.2f} "
         f"{floor:>5} {'yes' if v.met else 'NO':>3}  {v.least_workload}{runs}{failing}"
     )
 
@@ -243,7 +243,9 @@ def machine() -> dict[str, Any]:
     facts: dict[str, Any] = {
         "system": platform.platform(),
         "python": platform.python_version(),
-        "load": os.getloadavg(),  # other work slows libraries whose threads meet in barriers most
+        "load": [
+            round(x, 1) for x in os.getloadavg()
+        ],  # other work slows libraries whose threads meet in barriers most
     }
     try:
         for row in Path("/proc/cpuinfo").read_text().splitlines():
