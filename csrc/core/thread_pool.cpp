@@ -20,9 +20,10 @@
 namespace pycore {
 namespace {
 
-// Between two kernels of a model lie a few microseconds; a sleeping thread needs about fifty to
-// come back. So a helper looks around this often, some 20 us, before it sleeps.
-constexpr int kSpins = 600;
+// A sleeping thread needs about fifty microseconds to come back, and on a machine with other work
+// it waits for its turn. Between two parallel kernels of a model lie calls, small operators and
+// Python; so a helper looks around this often, some 0.3 ms, before it sleeps.
+constexpr int kSpins = 10000;
 
 inline void pause() {
 #if defined(__x86_64__) || defined(__i386__)
