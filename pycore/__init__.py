@@ -85,6 +85,7 @@ if TYPE_CHECKING:
         xpu as xpu,
     )
     from ._contraction import chain_matmul as chain_matmul, einsum as einsum, tensordot as tensordot
+    from ._explain import explain as explain
     from ._tensor_str import set_printoptions as set_printoptions
     from .amp import GradScaler as GradScaler, autocast as autocast
     from .serialization import load as load, save as save
@@ -106,6 +107,7 @@ _LAZY_NAMES = {
     "chain_matmul": "_contraction",
     "finfo": "_typeinfo",
     "iinfo": "_typeinfo",
+    "explain": "_explain",
     "set_printoptions": "_tensor_str",
     "get_printoptions": "_tensor_str",
     "OutOfMemoryError": "cuda",

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "autograd/meta.h"
+#include "core/explain.h"
 
 namespace pycore {
 
@@ -268,7 +269,9 @@ struct Run {
       if (n->extras)
         for (auto& h : n->extras->pre_hooks) h.second({grads.data(), count});
       Backward b(n, grads.data(), results.data(), nullptr);
+      ExplainScope explained(n->name);
       apply(n, b);
+      if (explained) add_bytes(explained, grads.data(), count, results.data(), n->num_edges);
       if (n->extras)
         for (auto& h : std::vector(n->extras->post_hooks))
           h.second({results.data(), n->num_edges}, {grads.data(), count});
@@ -292,6 +295,14 @@ struct Run {
       if (warn_anomaly) warn_anomaly(n->name, n->extras ? n->extras->forward_trace : std::string());
       throw;
     }
+  }
+
+  static void add_bytes(ExplainScope& entry, const Tensor* grads, uint32_t count,
+                        const Tensor* results, uint32_t edges) {
+    for (uint32_t i = 0; i < count; ++i)
+      if (grads[i].defined()) entry.add_bytes(grads[i].numel() * grads[i].item_size());
+    for (uint32_t i = 0; i < edges; ++i)
+      if (results[i].defined()) entry.add_bytes(results[i].numel() * results[i].item_size());
   }
 
   void check_nan(Node* n, Tensor* results) {

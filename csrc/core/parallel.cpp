@@ -19,6 +19,7 @@
 
 #include "core/allocator.h"
 #include "core/check.h"
+#include "core/explain.h"
 #include "core/thread_pool.h"
 
 namespace pycore {
@@ -83,6 +84,8 @@ void run_serial(int64_t tasks, void (*body)(void*, int64_t), void* arg) {
 void run_parallel(int64_t tasks, void (*body)(void*, int64_t), void* arg) {
   int threads = static_cast<int>(std::min<int64_t>(num_threads(), tasks));
   if (threads <= 1) return run_serial(tasks, body, arg);
+  if (explaining()) [[unlikely]]
+    explain_threads(threads);
 #ifdef _OPENMP
   if (g_forked) return run_serial(tasks, body, arg);
   std::exception_ptr error;
@@ -133,13 +136,15 @@ void set_num_threads(int n) {
 }
 
 const kernels::Context& serial_context() {
-  static const kernels::Context c{1, run_serial, acquire, give_back};
-  return c;
+  static const kernels::Context quiet{1, run_serial, acquire, give_back};
+  static const kernels::Context heard{1, run_serial, acquire, give_back, explain_path};
+  return explaining() ? heard : quiet;
 }
 
 const kernels::Context& kernel_context() {
   thread_local kernels::Context c{1, run_parallel, acquire, give_back};
   c.threads = num_threads();
+  c.report = explaining() ? explain_path : nullptr;
   return c;
 }
 

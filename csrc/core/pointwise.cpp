@@ -148,11 +148,31 @@ void run_range(const PointwiseKernel& k, const Nest& nest, int64_t begin, int64_
   }
 }
 
+// What is not the fast case: contiguous operands of the kernel's own dtypes, work for all threads.
+void explain(const PointwiseKernel& k, const Tensor& out, const PointwiseArg* args) {
+  explain_kernel_now(k.name, k.in[0]);
+  const auto converted = [](DType from, DType to) {
+    explain_note(std::string(name(from)) + " converted to " + name(to) + " in blocks");
+  };
+  bool dense = out.is_contiguous();
+  for (int a = 0; a < k.inputs; ++a) {
+    if (args[a].dtype != k.in[a]) converted(args[a].dtype, k.in[a]);
+    if (!args[a].sizes.empty())
+      dense = dense && same(args[a].sizes, out.sizes()) && same(args[a].strides, out.strides());
+  }
+  if (out.dtype() != k.out) converted(k.out, out.dtype());
+  if (!dense) explain_note("operands broadcast or not contiguous: row by row");
+  if (num_threads() > 1 && out.numel() <= k.grain && out.numel() > k.grain / 8)
+    explain_note("one thread: a task has " + std::to_string(k.grain) + " elements");
+}
+
 }  // namespace
 
 void run_pointwise(const PointwiseKernel& k, const Tensor& out, const PointwiseArg* args) {
   int64_t n = out.numel();
   if (n == 0) return;
+  if (explaining()) [[unlikely]]
+    explain(k, out, args);
   bool convert = out.dtype() != k.out;
   bool flat = out.is_contiguous();
   for (int a = 0; a < k.inputs; ++a) {
@@ -233,6 +253,7 @@ bool try_transpose(const Tensor& dst, const Tensor& src) {
   if (src.strides()[d - 2] != 1 || src.strides()[d - 1] <= 1 || rows < 8 || cols < 8) return false;
   auto transpose =
       kernels_now().cast->transpose[std::countr_zero(static_cast<unsigned>(dst.item_size()))];
+  explain_kernel("transpose", dst.dtype());
   int64_t item = dst.item_size(), batch = dst.numel() / (rows * cols);
   for (int64_t b = 0; b < batch; ++b) {
     int64_t offset = 0, rest = b;
@@ -294,6 +315,7 @@ void copy_data(const Tensor& dst, const Tensor& src) {
   bool same_dtype = src.dtype() == dst.dtype();
   if (same_dtype && (try_transpose(dst, src) || try_copy_rows(dst, src))) return;
   PointwiseKernel k = unary_kernel(nullptr, src.dtype(), dst.dtype());
+  k.name = same_dtype ? "copy" : "cast";
   k.fn = reinterpret_cast<const void*>(
       same_dtype ? table.copy[std::countr_zero(static_cast<unsigned>(src.item_size()))]
                  : table.cast[static_cast<int>(src.dtype())][static_cast<int>(dst.dtype())]);
@@ -346,6 +368,7 @@ void fill_data(const Tensor& dst, const Scalar& value) {
   scalar_bytes(value, dst.dtype(), bytes);
   auto fill = kernels_now().cast->fill[std::countr_zero(static_cast<unsigned>(dst.item_size()))];
   PointwiseKernel k;
+  k.name = "fill";
   k.run = [](const PointwiseKernel& self, char* const* a, char* o, int64_t n, const int64_t*,
              int64_t so) {
     reinterpret_cast<void (*)(void*, int64_t, int64_t, const void*)>(const_cast<void*>(self.fn))(

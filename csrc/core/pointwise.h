@@ -33,6 +33,7 @@ struct PointwiseKernel {
   int inputs = 1;
   DType in[kMaxInputs] = {};
   DType out = DType::float32;
+  const char* name = "element-wise";
   // Elements per task; smaller for expensive functions.
   int64_t grain = 32768;
 };

@@ -103,10 +103,12 @@ Tensor run_reduce(kernels::Reduce f, const Tensor& input, const SmallVec<bool, 6
   Tensor t = input;
   DType compute = compute_dtype(t.dtype());
   if (compute != t.dtype()) {
+    if (explaining()) explain_note(std::string(name(t.dtype())) + " converted first");
     t = empty(input.sizes(), compute);
     copy_data(t, input);
   }
-  auto fn = kernels_now().reduce->fn[static_cast<int>(f)][static_cast<int>(compute)];
+  auto fn =
+      kernels_for("reduce", compute).reduce->fn[static_cast<int>(f)][static_cast<int>(compute)];
   PC_CHECK_IMPLEMENTED(fn, "\"reduction\" not implemented for '", scalar_type_name(input.dtype()),
                        "'");
   Dims shape = reduced_shape(input, mask, keepdim);
@@ -120,6 +122,7 @@ Tensor run_reduce(kernels::Reduce f, const Tensor& input, const SmallVec<bool, 6
       s = {out.numel(), 0, 1, 0, 0, 0, 1, 0};
     } else if (!direct_shape(t, mask, s)) {
       copy = permuted_copy(t, mask);
+      if (explaining()) explain_note("copied first: the reduced dimensions do not lie together");
       s = {out.numel(), t.numel() / out.numel(), 1, t.numel() / out.numel(), 1, 0, 1, 0};
       t = copy;
     }

@@ -17,9 +17,16 @@ struct Context {
   // A 64-byte aligned block that lives until release(); uninitialised. Safe to call inside tasks.
   void* (*acquire)(size_t bytes);
   void (*release)(void* block, size_t bytes);
+  // Told which of a kernel's paths ran, a string that stays; null unless somebody listens.
+  void (*report)(const char* path) = nullptr;
 };
 
 namespace {  // internal linkage: these templates are compiled once per ISA level
+
+inline void report(const Context& ctx, const char* path) {
+  if (ctx.report) [[unlikely]]
+    ctx.report(path);
+}
 
 // RAII scratch block of n elements.
 template <class T>

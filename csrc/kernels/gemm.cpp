@@ -80,6 +80,7 @@ void product(const Context& ctx, const Problem<T>& q) {
   constexpr int L = kLanes<T>;
   const int64_t work = q.m * q.n * q.k;
   if (q.m <= 7 && q.acs == 1 && q.brs == 1 && q.k > 1) {
+    report(ctx, "dot products of few rows");
     const int64_t groups = ceil_div(q.n, L), tasks = min_of(groups, tasks_for(4 * work));
     run_tasks(ctx, tasks, [&](int64_t t) {
       dot_columns<T>(q.m, q.k, q.a, q.ars, q.b, q.bcs, q.c, q.crs, t * groups / tasks * L,
@@ -89,6 +90,7 @@ void product(const Context& ctx, const Problem<T>& q) {
   }
   const bool b_rows = q.bcs == 1 && (kCheapPartial || q.n % L == 0);
   if (q.m == 1 && q.bcs == 1 && q.k * q.n * static_cast<int64_t>(sizeof(T)) > kSmallBytes) {
+    report(ctx, "one row, B from memory");
     const int64_t groups = ceil_div(q.n, kSpreadColumns),
                   tasks = min_of(groups, tasks_for(4 * work));
     run_tasks(ctx, tasks, [&](int64_t t) {
@@ -99,6 +101,7 @@ void product(const Context& ctx, const Problem<T>& q) {
     return;
   }
   if (q.m == 1 && b_rows) {
+    report(ctx, "one row");
     const int64_t groups = ceil_div(q.n, 8 * L), tasks = min_of(groups, tasks_for(4 * work));
     run_tasks(ctx, tasks, [&](int64_t t) {
       row_columns<T>(q.k, q.a, q.acs, q.b, q.brs, q.c, t * groups / tasks * 8 * L,
@@ -108,6 +111,9 @@ void product(const Context& ctx, const Problem<T>& q) {
   }
   const bool direct_b = b_rows && (q.m <= 2 * kMr || q.k * q.n <= 8192);
   const bool direct_a = q.n <= 4 * kNr<T> || q.m * q.k <= 8192;
+  report(ctx, direct_a   ? direct_b ? "tiles, nothing packed" : "tiles, B packed"
+              : direct_b ? "tiles, A packed"
+                         : "tiles, both packed");
   if (direct_a) {
     direct_b ? blocked<T, false, false>(ctx, q) : blocked<T, false, true>(ctx, q);
   } else {
@@ -123,6 +129,7 @@ void run_float(const Context& ctx, const GemmArgs& g) {
 // Integers: U is the unsigned type of the same width, in which overflow wraps.
 template <class U>
 void run_integer(const Context& ctx, const GemmArgs& g) {
+  report(ctx, "integers, a plain loop");
   for_batch<U, U>(ctx, g, [&](const Context& inner, const U* a, const U* b, U* c) {
     const U* bias_row = static_cast<const U*>(g.bias_row);
     const U* bias_col = static_cast<const U*>(g.bias_col);

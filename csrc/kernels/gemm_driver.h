@@ -11,6 +11,7 @@ namespace gemm {
 
 using kernels::Context;
 using kernels::GemmArgs;
+using kernels::report;
 using kernels::run_tasks;
 using kernels::Scratch;
 
@@ -56,6 +57,7 @@ void any_product(const Context& ctx, const GemmArgs& g, const S* a, const S* b, 
   }
   Problem<S, T> q{g.m, g.n, g.k, a, g.a_row, g.a_col, b, g.b_row, g.b_col, c, g.c_row, e};
   if (rows_contiguous) return product(ctx, q);
+  report(ctx, "through a dense copy of the result, which has no unit stride");
   const Scratch<T> dense(ctx, g.m * g.n);  // C has no unit stride: through a dense copy
   if (g.accumulate) {
     for (int64_t i = 0; i < g.m; ++i) {

@@ -292,6 +292,7 @@ bool few_rows(const Context& ctx, const Problem<S>& q) {
   constexpr int L = kLanes<float>;
   const bool dots = q.brs == 1 && q.m <= kSpreadRows, spread = q.bcs == 1 && q.m == 1;
   if (!dots && !spread) return false;
+  report(ctx, "few rows, widened on the way");
   const Scratch<float> a(ctx, q.m * q.k), sums(ctx, q.m * (q.n + L));
   for (int64_t i = 0; i < q.m; ++i) {
     const S* row = q.a + i * q.ars;
@@ -327,6 +328,7 @@ void narrow_product(const Context& ctx, const NarrowProblem<K>& q) {
   if constexpr (__is_same(typename K::Source, typename K::Result)) {
     if (few_rows(ctx, q)) return;
   }
+  report(ctx, K::kGroup > 1 ? "tiles of dot products" : "tiles, widened while packed");
   if (q.m <= kSlimRows) return slim<K>(ctx, q);
   wide<K>(ctx, q);
 }

@@ -115,7 +115,8 @@ const kernels::Context& context_of(const kernels::AttentionArgs& a) {
 void attention_data(const Tensor& q, const Tensor& k, const Tensor& v,
                     const AttentionOptions& options, const Tensor& out, const Tensor& lse) {
   const Call call(q, k, v, options, out, lse);
-  kernels_now().attention->forward[static_cast<int>(q.dtype())](context_of(call.args), call.args);
+  kernels_for("attention", q.dtype())
+      .attention->forward[static_cast<int>(q.dtype())](context_of(call.args), call.args);
 }
 
 void attention_gradients_data(const Tensor& q, const Tensor& k, const Tensor& v,
@@ -126,8 +127,8 @@ void attention_gradients_data(const Tensor& q, const Tensor& k, const Tensor& v,
   const Matrices g(with_dense_rows(grad), call.batch), gq(dq, call.batch), gk(dk, call.batch),
       gv(dv, call.batch);
   const kernels::AttentionGradients grads{g.view, gq.view, gk.view, gv.view};
-  kernels_now().attention->backward[static_cast<int>(q.dtype())](context_of(call.args), call.args,
-                                                                 grads);
+  kernels_for("attention gradient", q.dtype())
+      .attention->backward[static_cast<int>(q.dtype())](context_of(call.args), call.args, grads);
 }
 
 namespace {

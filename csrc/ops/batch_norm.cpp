@@ -41,9 +41,10 @@ struct NativeBatchNormBackward0 {
     void* px = made_or_null(b.needs(0), dx, x.sizes(), compute);
     void* pw = made_or_null(b.needs(1), dw, channels, compute);
     void* pb = made_or_null(b.needs(2), db, channels, compute);
-    kernels_now().norm->batch_backward[static_cast<int>(compute)](
-        context_for(x), gc->data, xc->data, mean->data, rstd->data, data_or_null(wc), px, pw, pb,
-        shape.n, shape.c, shape.s, training);
+    kernels_for("batch_norm", compute)
+        .norm->batch_backward[static_cast<int>(compute)](
+            context_for(x), gc->data, xc->data, mean->data, rstd->data, data_or_null(wc), px, pw,
+            pb, shape.n, shape.c, shape.s, training);
     const DType of_parameters = w.defined() ? w.dtype() : compute;
     if (px) b.set(0, kernel_output(dx, x.dtype()));
     if (pw) b.set(1, kernel_output(dw, of_parameters));
@@ -132,7 +133,7 @@ Tensor normalize_channels(const Tensor& input, const Tensor& running_mean,
 
   const ChannelShape shape(input);
   const DType compute = compute_dtype(input.dtype());
-  const auto& k = *kernels_now().norm;
+  const auto& k = *kernels_for("batch_norm", compute).norm;
   const int d = static_cast<int>(compute);
   const Tensor x = kernel_input(input, compute), w = kernel_input(weight, compute),
                b = kernel_input(bias, compute);

@@ -76,8 +76,9 @@ struct ConvolutionBackward0 {
       Tensor input = prepared(w.get(x)), grad = prepared(gy);
       Tensor dw = empty(g.weight_shape(), input.dtype()),
              db = empty({{g.args.out_channels}}, input.dtype());
-      kernels_now().conv->backward_weight[static_cast<int>(input.dtype())](
-          kernel_context(), g.args, input->data, grad->data, dw->data, db->data);
+      kernels_for("conv weight gradient", input.dtype())
+          .conv->backward_weight[static_cast<int>(input.dtype())](
+              kernel_context(), g.args, input->data, grad->data, dw->data, db->data);
       w.set(1, finished(dw, dtype));
       w.set(2, finished(db, dtype));
       return;
@@ -111,8 +112,9 @@ struct WeightGradientBackward {
 Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, const Geometry& g) {
   const Tensor xd = prepared(x), wd = prepared(weight), bd = bias.defined() ? prepared(bias) : bias;
   Tensor y = empty(g.y_shape(), xd.dtype());
-  kernels_now().conv->forward[static_cast<int>(xd.dtype())](kernel_context(), g.args, xd->data,
-                                                            wd->data, data_or_null(bd), y->data);
+  kernels_for("conv", xd.dtype())
+      .conv->forward[static_cast<int>(xd.dtype())](kernel_context(), g.args, xd->data, wd->data,
+                                                   data_or_null(bd), y->data);
   y = finished(y, x.dtype());
   if (recording(x, weight, bias)) {
     ConvolutionBackward0 rule;
@@ -129,8 +131,9 @@ Tensor input_gradient(const Tensor& gy, const Tensor& weight, const Tensor& bias
   const Tensor gd = prepared(gy), wd = prepared(weight),
                bd = bias.defined() ? prepared(bias) : bias;
   Tensor x = empty(g.x_shape(), gd.dtype());
-  kernels_now().conv->backward_input[static_cast<int>(gd.dtype())](
-      kernel_context(), g.args, gd->data, wd->data, data_or_null(bd), x->data);
+  kernels_for("conv input gradient", gd.dtype())
+      .conv->backward_input[static_cast<int>(gd.dtype())](kernel_context(), g.args, gd->data,
+                                                          wd->data, data_or_null(bd), x->data);
   x = finished(x, gy.dtype());
   if (recording(gy, weight, bias)) {
     TransposedBackward rule;
@@ -145,8 +148,9 @@ Tensor input_gradient(const Tensor& gy, const Tensor& weight, const Tensor& bias
 Tensor weight_gradient(const Tensor& x, const Tensor& gy, const Geometry& g) {
   const Tensor xd = prepared(x), gd = prepared(gy);
   Tensor w = empty(g.weight_shape(), xd.dtype());
-  kernels_now().conv->backward_weight[static_cast<int>(xd.dtype())](
-      kernel_context(), g.args, xd->data, gd->data, w->data, nullptr);
+  kernels_for("conv weight gradient", xd.dtype())
+      .conv->backward_weight[static_cast<int>(xd.dtype())](kernel_context(), g.args, xd->data,
+                                                           gd->data, w->data, nullptr);
   w = finished(w, x.dtype());
   if (recording(x, gy)) {
     WeightGradientBackward rule;

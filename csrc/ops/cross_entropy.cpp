@@ -84,7 +84,7 @@ struct ClassLossRule {
     const Tensor scale = kernel_input(g, compute);
     const int64_t stride = reduction == Reduction::none ? 1 : 0;
     Tensor dx = empty(x.sizes(), compute);
-    const auto& k = *kernels_now().softmax;
+    const auto& k = *kernels_for("class loss", compute).softmax;
     const int d = static_cast<int>(compute);
     if constexpr (kLogits)
       k.cross_entropy_backward[d](context_for(dx), p.view(), p.input->data, lse->data, scale->data,
@@ -118,7 +118,7 @@ Tensor class_loss(const Tensor& input, const Tensor& target, const Tensor& weigh
                        kLogits ? "log_softmax_lastdim_kernel_impl" : "nll_loss_out_frame",
                        "\" not implemented for '", scalar_type_name(compute), "'");
   Tensor losses = empty(target.sizes(), compute), weights = empty(target.sizes(), compute), lse;
-  const auto& k = *kernels_now().softmax;
+  const auto& k = *kernels_for("class loss", compute).softmax;
   const int d = static_cast<int>(compute);
   int64_t bad;
   if constexpr (kLogits) {
@@ -197,8 +197,9 @@ Tensor smoothed(const Tensor& input, const Tensor& target, const Tensor& weight,
     const ClassProblem p = problem_of(log_p, target, weight, ignore_index);
     Tensor losses = empty(target.sizes(), p.input.dtype()),
            weights = empty(target.sizes(), p.input.dtype());
-    kernels_now().softmax->nll[static_cast<int>(p.input.dtype())](
-        serial_context(), p.view(), p.input->data, losses->data, weights->data);
+    kernels_for("class loss", p.input.dtype())
+        .softmax->nll[static_cast<int>(p.input.dtype())](serial_context(), p.view(), p.input->data,
+                                                         losses->data, weights->data);
     smooth = div(smooth, to_dtype(sum_all(weights), input.dtype()));
   }
   const double classes = static_cast<double>(input.sizes()[dim]);

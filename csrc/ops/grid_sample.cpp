@@ -79,7 +79,7 @@ struct GridSamplerBackward {
     const DType inside = compute_dtype(x.dtype());
     const auto i = static_cast<int>(inside);
     const Tensor at = kernel_input(places, inside), seed = kernel_input(grad, inside);
-    const auto& table = *kernels_now().grid_sample;
+    const auto& table = *kernels_for("grid_sample gradient", inside).grid_sample;
     if (b.needs(0)) {
       const Tensor dx = zeros(x.sizes(), inside);
       if (args.places > 0)
@@ -104,8 +104,9 @@ Tensor grid_sampler(const Tensor& input, const Tensor& grid, int64_t interpolati
   const Tensor x = kernel_input(input, inside), at = kernel_input(grid, inside);
   Tensor out = empty(shape, inside);
   if (out.numel() > 0)
-    kernels_now().grid_sample->forward[static_cast<int>(inside)](context_of(g), g, x->data,
-                                                                 at->data, out->data);
+    kernels_for("grid_sample", inside)
+        .grid_sample->forward[static_cast<int>(inside)](context_of(g), g, x->data, at->data,
+                                                        out->data);
   out = kernel_output(out, input.dtype());
   if (recording(input, grid))
     record(out, GridSamplerBackward{g, Saved(input), Saved(grid)}, input, grid)->name =

@@ -11,6 +11,10 @@ namespace pycore {
 // The data in the form that kernels take: contiguous, of dtype `compute`. Records nothing.
 inline Tensor kernel_input(const Tensor& t, DType compute) {
   if (!t.defined() || (t.is_contiguous() && t.dtype() == compute)) return t;
+  if (explaining()) {
+    explain_note(t.dtype() == compute ? std::string("an operand was copied: it is not contiguous")
+                                      : std::string(name(t.dtype())) + " converted first");
+  }
   Tensor copy = empty(t.sizes(), compute);
   copy_data(copy, t);
   return copy;

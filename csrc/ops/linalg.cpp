@@ -45,7 +45,7 @@ void multiply_into(const Tensor& out, const Tensor& a, const Tensor& b, const vo
   g.c_col = out.strides()[d - 1];
   g.accumulate = accumulate;
   g.bias_col = bias;
-  const auto run = kernels_now().gemm->run[static_cast<int>(out.dtype())];
+  const auto run = kernels_for("gemm", out.dtype()).gemm->run[static_cast<int>(out.dtype())];
   if (batch_dims == 0) return run(kernel_context(), g);
 
   // Neighbouring batch dimensions that step alike in all three become one.

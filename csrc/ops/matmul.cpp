@@ -224,7 +224,7 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
     g.c = out->data;
     g.c_row = n;
     g.bias_col = bias.defined() ? bias->data : nullptr;
-    kernels_now().gemm->run[static_cast<int>(dtype)](kernel_context(), g);
+    kernels_for("gemm", dtype).gemm->run[static_cast<int>(dtype)](kernel_context(), g);
   } else {
     GradGuard off(false);
     const Tensor x = LinearBackward::folded_to(input, input.size(-1));

@@ -48,7 +48,7 @@ struct RowRule {
     Tensor dx, dw, db;
     void* px = made_or_null(b.needs(0), dx, x.sizes(), compute);
     void* pw = made_or_null(b.needs(1), dw, tail, compute);
-    const auto& k = *kernels_now().norm;
+    const auto& k = *kernels_for(kCenter ? "layer_norm" : "rms_norm", compute).norm;
     const int d = static_cast<int>(compute);
     if constexpr (kCenter) {
       void* pb = made_or_null(b.needs(2), db, tail, compute);
@@ -114,7 +114,7 @@ Tensor normalize_rows(const Tensor& input, IntSpan normalized_shape, const Tenso
                b = kernel_input(bias, compute);
   const int64_t per_row[1] = {shape.rows};
   Tensor out = empty(x.sizes(), compute), rstd = empty(per_row, compute), mean;
-  const auto& k = *kernels_now().norm;
+  const auto& k = *kernels_for(kCenter ? "layer_norm" : "rms_norm", compute).norm;
   const int d = static_cast<int>(compute);
   if constexpr (kCenter) {
     mean = empty(per_row, compute);
@@ -205,9 +205,10 @@ struct NativeGroupNormBackward0 {
     void* px = made_or_null(b.needs(0), dx, x.sizes(), compute);
     void* pw = made_or_null(b.needs(1), dw, per, compute);
     void* pb = made_or_null(b.needs(2), db, per, compute);
-    kernels_now().norm->group_norm_backward[static_cast<int>(compute)](
-        context_for(x), gc->data, xc->data, data_or_null(wc), mean->data, rstd->data, px, pw, pb, n,
-        c, s, groups);
+    kernels_for("group_norm", compute)
+        .norm->group_norm_backward[static_cast<int>(compute)](
+            context_for(x), gc->data, xc->data, data_or_null(wc), mean->data, rstd->data, px, pw,
+            pb, n, c, s, groups);
     const DType of_parameters = w.defined() ? w.dtype() : compute;
     if (px) b.set(0, kernel_output(dx, x.dtype()));
     if (pw) b.set(1, kernel_output(dw, of_parameters));
@@ -249,9 +250,10 @@ static Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& 
   const int64_t per_group[1] = {n * num_groups};
   Tensor out = empty(x.sizes(), compute), mean = empty(per_group, compute),
          rstd = empty(per_group, compute);
-  kernels_now().norm->group_norm[static_cast<int>(compute)](
-      context_for(x), x->data, data_or_null(w), data_or_null(b), out->data, mean->data, rstd->data,
-      n, c, s, num_groups, eps);
+  kernels_for("group_norm", compute)
+      .norm->group_norm[static_cast<int>(compute)](context_for(x), x->data, data_or_null(w),
+                                                   data_or_null(b), out->data, mean->data,
+                                                   rstd->data, n, c, s, num_groups, eps);
   out = kernel_output(out, input.dtype());
   if (recording(input, weight, bias))
     record(out, NativeGroupNormBackward0{Saved(input), Saved(weight), mean, rstd, num_groups, eps},

@@ -175,8 +175,9 @@ Tensor scatter_planes(const Tensor& gy, const Tensor& indices, const PoolShape& 
   const DType inside = widened(gy.dtype());
   const Tensor g = contiguous_data(gy, inside);
   Tensor gx = empty(p.in_shape(), inside);
-  kernels_now().pool->scatter_grad[static_cast<int>(inside)](kernel_context(), p.args, g->data,
-                                                             indices.data<int64_t>(), gx->data);
+  kernels_for("pool gradient", inside)
+      .pool->scatter_grad[static_cast<int>(inside)](kernel_context(), p.args, g->data,
+                                                    indices.data<int64_t>(), gx->data);
   gx = converted(gx, gy.dtype());
   if (recording(gy)) record(gx, ScatterPlanesBackward{Saved(indices), p}, gy);
   return gx;
@@ -220,6 +221,7 @@ Result extreme_pool(const Tensor& x, const PoolShape& p, const ExtremeKernel* ke
                        scalar_type_name(x.dtype()), "'");
   const Tensor data = contiguous_data(x, inside);
   Tensor y = empty(p.out_shape(), inside), indices;
+  explain_kernel("pool", inside);
   const bool records = recording(x);
   if (records || return_indices) indices = empty(p.out_shape(), DType::int64);
   kernel(kernel_context(), p.args, data->data, y->data,
@@ -292,7 +294,7 @@ Tensor average(const Tensor& x, const PoolShape& p, const char* node_name) {
   const DType inside = average_dtype(x.dtype());
   const Tensor data = contiguous_data(x, inside);
   Tensor y = empty(p.out_shape(), inside);
-  const auto& table = *kernels_now().pool;
+  const auto& table = *kernels_for("pool gradient", inside).pool;
   (Adaptive ? table.adaptive_avg : table.avg)[static_cast<int>(inside)](kernel_context(), p.args,
                                                                         data->data, y->data);
   y = converted(y, x.dtype());

@@ -87,7 +87,7 @@ struct Product {
     g.c = c;
     g.accumulate = accumulate;
     g.bias_col = bias;
-    kernels_now().gemm->run[static_cast<int>(dtype)](kernel_context(), g);
+    kernels_for("gemm", dtype).gemm->run[static_cast<int>(dtype)](kernel_context(), g);
   }
 };
 
@@ -178,8 +178,9 @@ RecurrentOutput run(const RecurrentSpec& spec, const Layout& l, const RecurrentI
     f.hn = direction_of(r.hn, k, D);
     f.cn = direction_of(r.cn, k, D);
   }
-  kernels_now().recurrent->forward[static_cast<int>(dtype)](kernel_context(), l.shape, d,
-                                                            static_cast<int>(D));
+  kernels_for("recurrent", dtype)
+      .recurrent->forward[static_cast<int>(dtype)](kernel_context(), l.shape, d,
+                                                   static_cast<int>(D));
   return r;
 }
 
@@ -287,8 +288,9 @@ struct RecurrentBackward0 {
       f.grad_h0 = direction_of(gh0, k, D);
       f.grad_c0 = direction_of(gc0, k, D);
     }
-    kernels_now().recurrent->backward[static_cast<int>(dtype)](kernel_context(), l.shape, d,
-                                                               static_cast<int>(D));
+    kernels_for("recurrent gradient", dtype)
+        .recurrent->backward[static_cast<int>(dtype)](kernel_context(), l.shape, d,
+                                                      static_cast<int>(D));
 
     // A GRU's row of gradients is new, reset, update, recurrent new: the input's weights see the
     // first three, the recurrent ones the last three.

@@ -304,7 +304,7 @@ Tensor resample(const Tensor& x, const Map& map, int64_t dims, bool adjoint) {
     weighted = weighted || !axes[d].weight.empty();
     if (d >= 3 - dims) shape.push_back(axes[d].out);
   }
-  const kernels::ResampleKernels& table = *kernels_now().resample;
+  const kernels::ResampleKernels& table = *kernels_for("resample", x.dtype()).resample;
   const bool bytes = x.dtype() == DType::uint8;
   const DType inside = weighted && !bytes ? compute_dtype(x.dtype()) : x.dtype();
   const Tensor data = kernel_input(x, inside);

@@ -18,6 +18,7 @@ Tensor run_scan(const ScanFn* table, const Tensor& input, int64_t dim, DType res
   const ScanFn fn = table[static_cast<int>(x.dtype())];
   PC_CHECK_IMPLEMENTED(fn != nullptr, "\"scan\" not implemented for '", scalar_type_name(result),
                        "'");
+  explain_kernel("scan", x.dtype());
   Tensor out = empty(x.sizes(), x.dtype());
   if (indices) *indices = empty(x.sizes(), DType::int64);
   fn(context_for(x), x->data, out->data, indices ? indices->data<int64_t>() : nullptr, s.outer, s.n,

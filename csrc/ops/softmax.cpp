@@ -12,6 +12,7 @@ template <class Fn>
 Tensor run_forward(const Fn* table, const Tensor& input, int64_t dim) {
   const Tensor x = kernel_input(input);
   const Slices s(x, dim);
+  explain_kernel("softmax", x.dtype());
   Tensor out = empty(x.sizes(), x.dtype());
   table[static_cast<int>(x.dtype())](context_for(x), x->data, out->data, s.outer, s.n, s.inner);
   return kernel_output(out, input.dtype());
@@ -20,6 +21,7 @@ template <class Fn>
 Tensor run_backward(const Fn* table, const Tensor& grad, const Tensor& result, int64_t dim) {
   const Tensor g = kernel_input(grad), y = kernel_input(result);
   const Slices s(y, dim);
+  explain_kernel("softmax", y.dtype());
   Tensor out = empty(y.sizes(), y.dtype());
   table[static_cast<int>(y.dtype())](context_for(y), g->data, y->data, out->data, s.outer, s.n,
                                      s.inner);

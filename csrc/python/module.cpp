@@ -12,6 +12,7 @@
 #include "python/autograd_object.h"
 #include "python/data.h"
 #include "python/dtype_object.h"
+#include "python/explain.h"
 #include "python/module_type.h"
 #include "python/op_function.h"
 #include "python/optim.h"
@@ -175,4 +176,5 @@ PYBIND11_MODULE(_C, m) {
   python::init_subclass(m);
   init_generator(m);
   init_runtime(m);
+  python::init_explain(m);
 }

@@ -1,5 +1,6 @@
 // Python's operators on tensors (a + b, a @ b, a < b, -a ...) as type slots that go straight to the
 // operator.
+#include "python/explain.h"
 #include "python/op_function.h"
 #include "python/subclass.h"
 
@@ -32,12 +33,16 @@ PyObject* run_plain(const Op& op, PyObject* const* operands, size_t n, bool inpl
   for (size_t i = 0; i < n; ++i)
     if (!operand(operands[i], args[i])) Py_RETURN_NOTIMPLEMENTED;
   for (size_t i = n; i < op.params.size(); ++i) args[i] = op.params[i].default_value;
+  ExplainScope entry(op.name.c_str());
   Result result;
   if (inplace)
     call_inplace(op, args, result);
   else
     op.invoke(args, result);
-  return to_python(result, op);
+  PyObject* made = to_python(result, op);
+  if (!entry) [[likely]]
+    return made;
+  return explained(entry, operands, static_cast<Py_ssize_t>(n), made);
 }
 
 // The same under the rules for subclasses among the operands.

@@ -94,6 +94,7 @@ class Target {
 // state was made
 PyObject* sgd(PyObject*, PyObject* const* a, Py_ssize_t n) {
   PC_PYTHON_TRY
+  ExplainScope entry("SGD.step");
   PC_CHECK_TYPE(n == 8, "_optim.sgd: expected 8 arguments, got ", n);
   check_lists(a, 2);
   kernels::SgdStep step{number(a[2], "lr"),
@@ -113,8 +114,9 @@ PyObject* sgd(PyObject*, PyObject* const* a, Py_ssize_t n) {
       s.first = p.state(a[1], i, buffer);
       made |= s.first;
     }
-    auto kernel = kernels_now().optim->sgd[static_cast<int>(p.dtype)];
+    auto kernel = kernels_for("sgd", p.dtype).optim->sgd[static_cast<int>(p.dtype)];
     int64_t item = item_size(p.dtype);
+    if (entry) entry.add_bytes(p.work.numel() * item);
     parallel_for(p.work.numel(), kGrain, [&](int64_t begin, int64_t end) {
       kernel(p.work->data + begin * item, p.gradient->data + begin * item,
              buffer.defined() ? buffer->data + begin * item : nullptr, end - begin, s);
@@ -129,6 +131,7 @@ PyObject* sgd(PyObject*, PyObject* const* a, Py_ssize_t n) {
 // amsgrad, maximize, decoupled
 PyObject* adam(PyObject*, PyObject* const* a, Py_ssize_t n) {
   PC_PYTHON_TRY
+  ExplainScope entry("Adam.step");
   PC_CHECK_TYPE(n == 13, "_optim.adam: expected 13 arguments, got ", n);
   check_lists(a, 5);
   kernels::AdamStep step{number(a[5], "lr"),           number(a[6], "beta1"),
@@ -155,8 +158,9 @@ PyObject* adam(PyObject*, PyObject* const* a, Py_ssize_t n) {
     s.step = read_scalar(count->data, count.dtype()).to_int() + 1;
     scalar_bytes(Scalar(s.step), count.dtype(), count->data);
     count.bump_version();
-    auto kernel = kernels_now().optim->adam[static_cast<int>(p.dtype)];
+    auto kernel = kernels_for("adam", p.dtype).optim->adam[static_cast<int>(p.dtype)];
     int64_t item = item_size(p.dtype);
+    if (entry) entry.add_bytes(p.work.numel() * item);
     parallel_for(p.work.numel(), kGrain, [&](int64_t begin, int64_t end) {
       int64_t at = begin * item;
       kernel(p.work->data + at, p.gradient->data + at, m->data + at, v->data + at,

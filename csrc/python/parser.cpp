@@ -9,6 +9,7 @@
 
 #include "core/rng.h"
 #include "python/dtype_object.h"
+#include "python/explain.h"
 
 namespace pycore::python {
 
@@ -520,6 +521,7 @@ PyObject* call_group(const OpGroup& group, CallKind kind, PyObject* const* args,
   }
   if (chosen == group.ops.size()) no_overload(group, kind, args, nargs, kwnames, out);
   const Op& op = *group.ops[chosen];
+  ExplainScope entry(op.name.c_str());
   Result result;
   if (out) {
     std::vector<Tensor> targets;
@@ -542,7 +544,10 @@ PyObject* call_group(const OpGroup& group, CallKind kind, PyObject* const* args,
   } else {
     op.invoke(f.values, result);
   }
-  return to_python(result, op);
+  PyObject* made = to_python(result, op);
+  if (!entry) [[likely]]
+    return made;
+  return explained(entry, args, nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0), made);
   PC_PYTHON_CATCH(nullptr)
 }
 
