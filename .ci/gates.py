@@ -10,7 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-WHEEL_BYTES = 4_000_000
+WHEEL_BYTES = 5_000_000
 IMPORT_SECONDS = 0.040
 RESIDENT_BYTES = 40_000_000
 HEAVY = ("numpy", "typing_extensions", "inspect", "ast", "asyncio", "multiprocessing", "unittest")

@@ -37,6 +37,7 @@ class explain:
     :attr:`isa` is the level of the kernels' instruction set. All threads are listened to; listening
     costs about a microsecond an entry. Printing the object gives a table:
 
+    >>> import pycore
     >>> with pycore.explain() as report:
     ...     y = pycore.ones(4, 4).t() @ pycore.ones(4, 4, dtype=pycore.float32)
     >>> [entry.name for entry in report.entries]

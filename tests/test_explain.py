@@ -75,9 +75,8 @@ def test_contexts_nest_and_end():
     assert [entry.name for entry in inner] == ["zeros"]
     assert [entry.name for entry in outer] == ["ones", "zeros"]
     assert not pycore.explain().entries
-    with pytest.raises(RuntimeError, match="entered already"), outer:
-        with outer:
-            pass
+    with pytest.raises(RuntimeError, match="entered already"), outer, outer:
+        pass
 
 
 def test_python_functions_in_backward_nest():

@@ -31,7 +31,7 @@ for _shape in ((8, 4, 64, 32), (8, 8, 128, 32), (1, 8, 512, 64)):
             _name = f"attention {'x'.join(map(str, _shape))}{', causal' if _causal else ''}"
             _name += ", forward and backward" if _train else ""
 
-            @workload("transformer", _name, limit=0.66)
+            @workload("attention", _name, limit=0.66)
             def attention(torch, inputs, shape=_shape, causal=_causal, train=_train):
                 return _attention(torch, inputs, shape, causal, train)
 
@@ -41,7 +41,7 @@ def _layer(torch, inputs, dropout):
     return inputs.fill(layer), inputs.normal(8, 128, 256)
 
 
-@workload("transformer", "encoder layer, eval", limit=1.0)
+@workload("attention", "encoder layer, eval", limit=1.0)
 def encoder_eval(torch, inputs):
     layer, x = _layer(torch, inputs, 0.1)
     layer.eval()
@@ -53,7 +53,7 @@ def encoder_eval(torch, inputs):
     return Case("forward()", {"forward": forward}, lambda: [forward()])
 
 
-@workload("transformer", "encoder layer, train forward", limit=1.0)
+@workload("attention", "encoder layer, train forward", limit=1.0)
 def encoder_forward(torch, inputs):
     layer, x = _layer(torch, inputs, 0.1)
 
@@ -64,12 +64,12 @@ def encoder_forward(torch, inputs):
     return Case("layer(x)", {"layer": layer, "x": x}, check)
 
 
-@workload("transformer", "encoder layer, train forward and backward", limit=1.0)
+@workload("attention", "encoder layer, train forward and backward", limit=1.0)
 def encoder_train(torch, inputs):
     return _encoder_step(torch, inputs, 0.1)
 
 
-@workload("transformer", "encoder layer without dropout, forward and backward", limit=1.0)
+@workload("attention", "encoder layer without dropout, forward and backward", limit=1.0)
 def encoder_plain(torch, inputs):
     return _encoder_step(torch, inputs, 0.0)
 
@@ -141,11 +141,11 @@ def _gpt_step(torch, inputs, dropout):
     return Case("step()", {"step": step}, check)
 
 
-@workload("transformer", "GPT training step", limit=0.66)
+@workload("attention", "GPT training step", limit=0.66)
 def gpt(torch, inputs):
     return _gpt_step(torch, inputs, 0.0)
 
 
-@workload("transformer", "GPT training step, dropout", limit=0.66)
+@workload("attention", "GPT training step, dropout", limit=0.66)
 def gpt_dropout(torch, inputs):
     return _gpt_step(torch, inputs, 0.1)
