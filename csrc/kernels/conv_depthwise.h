@@ -14,6 +14,7 @@ using kernels::run_tasks;
 using kernels::Scratch;
 
 constexpr int64_t kDepthwiseWork = 1 << 16;  // multiply-adds that are worth a task
+constexpr int64_t kPlaneBytes = 16 << 10;    // of prepared planes at a time: they stay in L1
 constexpr int kTapGroup = 9;                 // taps whose sums or weights are held in registers
 
 inline bool is_depthwise(const ConvArgs& g) {
@@ -28,6 +29,13 @@ void for_planes(const Context& ctx, int64_t planes, int64_t work, const F& f) {
             [&](int64_t t) { f(t * per_task, min_of(planes, (t + 1) * per_task)); });
 }
 
+// Planes that are prepared at a time. Several, since what was just written cannot yet be read at
+// other alignments without delay.
+template <class T>
+int64_t planes_at_once(const Prepared& p, int64_t most) {
+  return max_of(1, min_of(most, kPlaneBytes / (p.plane() * static_cast<int64_t>(sizeof(T)))));
+}
+
 // Where the rows of one output plane lie. In a dense plane rows follow each other, so that a vector
 // may run into the next row, which is written later.
 struct RowPlace {
@@ -35,55 +43,100 @@ struct RowPlace {
   bool dense;
 };
 
-// y = bias + the sum of w[t] * x[. + taps[t]] over one prepared plane. Taps: how many; 0 for any.
-template <class T, int Taps>
-void correlate_plane(const Grid& grid, int64_t tap_count, const int64_t* taps, const T* w, T bias,
-                     const T* x, const RowPlace& place, T* y) {
-  constexpr int L = kLanes<T>;
+// y = bias + the sum of w[t] * x[. + taps[t]] over one prepared plane.
+template <class T, class Sums>
+void each_row(const Grid& grid, const T* x, const RowPlace& place, T* y, const Sums sums) {
+  constexpr int L = kLanes<T>, R = Sums::kRows;
   const int64_t width = grid.size[2], size = grid.rows() * width;
-  const auto at = [&](const T* in) {
-    Vec<T> sum = splat<T>(bias);
-    if constexpr (Taps > 0) {
-#pragma GCC unroll 9
-      for (int t = 0; t < Taps; ++t) sum = fma<T>(splat<T>(w[t]), load(in + taps[t]), sum);
-    } else {
-      for (int64_t t = 0; t < tap_count; ++t) {
-        sum = fma<T>(splat<T>(w[t]), load(in + taps[t]), sum);
-      }
-    }
-    return sum;
-  };
   for (int64_t d = 0; d < grid.size[0]; ++d) {
-    for (int64_t h = 0; h < grid.size[1]; ++h) {
+    for (int64_t h = 0; h < grid.size[1]; h += R) {
+      const int rows = static_cast<int>(min_of(R, grid.size[1] - h));
       const T* in = x + grid.in_at(d, h);
       const int64_t start = place.base + d * place.depth + h * place.row;
-      T* out = y + start;
-      int64_t c = 0;
-      for (; c + 2 * L <= width; c += 2 * L) {
-        const Vec<T> first = at(in + c), second = at(in + c + L);
-        store(out + c, first);
-        store(out + c + L, second);
-      }
-      for (; c + L <= width; c += L) store(out + c, at(in + c));
-      if (c == width) continue;
-      if (width >= L) {  // the last vector of a row begins earlier
-        store(out + width - L, at(in + width - L));
-      } else if (place.dense && start + L <= size) {
-        store(out, at(in));
-      } else {
-        store_partial(out, at(in), static_cast<int>(width));
+      for (int64_t c = 0; c < width; c += L) {
+        // The last vector of a row begins earlier, if that is long enough.
+        const int64_t at = width - c < L && width >= L ? width - L : c;
+        Vec<T> sum[R];
+        sums(in + at, rows, sum);
+        for (int r = 0; r < rows; ++r) {
+          const int64_t to = start + r * place.row + at;
+          if (width >= L || (place.dense && to + L <= size)) {
+            store(y + to, sum[r]);
+          } else {
+            store_partial(y + to, sum[r], static_cast<int>(width));
+          }
+        }
       }
     }
   }
 }
 
+// Any taps.
+template <class T>
+struct AnyTaps {
+  static constexpr int kRows = 1;
+  int64_t count;
+  const int64_t* taps;
+  const T* w;
+  T bias;
+  PYCORE_INLINE void operator()(const T* in, int, Vec<T>* sum) const {
+    sum[0] = splat<T>(bias);
+    for (int64_t t = 0; t < count; ++t) sum[0] = fma<T>(splat<T>(w[t]), load(in + taps[t]), sum[0]);
+  }
+};
+
+// 3x3 taps where the next output row begins one row of taps further: two rows share what they read.
+template <class T>
+struct NineTaps {
+  static constexpr int kRows = 2;
+  int64_t corner, step;
+  Vec<T> w[9];
+  T bias;
+  NineTaps(const int64_t* taps, const T* weights, T b) : bias(b) {
+    const bool flip = taps[3] < taps[0];  // a gradient's taps go backwards
+    corner = taps[flip ? 8 : 0];
+    step = flip ? taps[0] - taps[3] : taps[3] - taps[0];
+    for (int t = 0; t < 9; ++t) w[t] = splat<T>(weights[flip ? 8 - t : t]);
+  }
+  // Whether the taps are so.
+  static bool fits(const Grid& grid, int64_t count, const int64_t* taps) {
+    if (count != 9) return false;
+    const int64_t step = taps[3] - taps[0];
+    for (int t = 6; t < 9; ++t) {
+      if (taps[t] - taps[t - 3] != step || taps[t - 3] - taps[t - 6] != step) return false;
+    }
+    const int64_t column = step > 0 ? 1 : -1;
+    if (taps[1] - taps[0] != column || taps[2] - taps[1] != column) return false;
+    return step == grid.in_step[1] || step == -grid.in_step[1];
+  }
+  PYCORE_INLINE void operator()(const T* in, int rows, Vec<T>* sum) const {
+    Vec<T> first = splat<T>(bias), second = first;
+    const T* row = in + corner;
+#pragma GCC unroll 3
+    for (int r = 0; r < 3; ++r) {
+#pragma GCC unroll 3
+      for (int c = 0; c < 3; ++c) {
+        const Vec<T> v = load(row + c);
+        first = fma<T>(w[3 * r + c], v, first);
+        if (r > 0) second = fma<T>(w[3 * r + c - 3], v, second);
+      }
+      row += step;
+    }
+    sum[0] = first;
+    if (rows == 1) return;
+#pragma GCC unroll 3
+    for (int c = 0; c < 3; ++c) second = fma<T>(w[6 + c], load(row + c), second);
+    sum[1] = second;
+  }
+};
+
 template <class T>
 void correlate_plane(const Grid& grid, int64_t tap_count, const int64_t* taps, const T* w, T bias,
                      const T* x, const RowPlace& place, T* y) {
-  if (tap_count == 9) {
-    correlate_plane<T, 9>(grid, tap_count, taps, w, bias, x, place, y);
+  if (NineTaps<T>::fits(grid, tap_count, taps)) {
+    each_row<T>(grid, x, place, y, NineTaps<T>(taps, w, bias));
   } else {
-    correlate_plane<T, 0>(grid, tap_count, taps, w, bias, x, place, y);
+    each_row<T>(grid, x, place, y, AnyTaps<T>{tap_count, taps, w, bias});
   }
 }
 
@@ -97,15 +150,20 @@ void depthwise_forward(const Context& ctx, const ConvArgs& g, const T* x, const 
   input_taps(g, prepared, taps.get());
   const RowPlace place{0, grid.out_step[0], grid.out_step[1], true};
   for_planes(ctx, g.batch * g.groups, in + out * tap_count, [&](int64_t first, int64_t last) {
-    const int64_t size = prepared.plane();
-    const Scratch<T> scratch(ctx, size + kLanes<T>);
-    prepared.clear(scratch.get(), 1);
-    memset(scratch.get() + size, 0, sizeof(Vec<T>));
-    for (int64_t p = first; p < last; ++p) {
-      const int64_t c = p % g.groups;
-      prepared.copy(x + p * in, scratch.get());
-      correlate_plane<T>(grid, tap_count, taps.get(), w + c * tap_count, bias ? bias[c] : T{},
-                         scratch.get(), place, y + p * out);
+    const int64_t size = prepared.plane(), most = planes_at_once<T>(prepared, last - first);
+    const Scratch<T> scratch(ctx, most * size + kLanes<T>);
+    prepared.clear(scratch.get(), most);
+    memset(scratch.get() + most * size, 0, sizeof(Vec<T>));
+    for (int64_t p0 = first; p0 < last; p0 += most) {
+      const int64_t p1 = min_of(last, p0 + most);
+      for (int64_t p = p0; p < p1; ++p) {
+        prepared.copy(x + p * in, scratch.get() + (p - p0) * size);
+      }
+      for (int64_t p = p0; p < p1; ++p) {
+        const int64_t c = p % g.groups;
+        correlate_plane<T>(grid, tap_count, taps.get(), w + c * tap_count, bias ? bias[c] : T{},
+                           scratch.get() + (p - p0) * size, place, y + p * out);
+      }
     }
   });
 }
@@ -142,23 +200,31 @@ void depthwise_backward_input(const Context& ctx, const ConvArgs& g, const T* gy
     used += n;
   }
   for_planes(ctx, g.batch * g.groups, in + out * tap_count, [&](int64_t first, int64_t last) {
-    const int64_t size = prepared.plane();
-    const Scratch<T> scratch(ctx, size + kLanes<T>), grads(ctx, direct ? 0 : split.plane());
-    const Scratch<T> weights(ctx, tap_count);
-    prepared.clear(scratch.get(), 1);
-    memset(scratch.get() + size, 0, sizeof(Vec<T>));
-    for (int64_t p = first; p < last; ++p) {
-      const int64_t c = p % g.groups;
-      for (int64_t t = 0; t < used; ++t) weights.get()[t] = w[c * tap_count + places.get()[t]];
-      prepared.copy(gy + p * out, scratch.get());
-      T* to = direct ? gx + p * in : grads.get();
-      for (int64_t i = 0; i < part_count; ++i) {
-        const Part& part = parts.get()[i];
-        correlate_plane<T>(part.grid, part.count, taps.get() + part.first,
-                           weights.get() + part.first, bias ? bias[c] : T{}, scratch.get(),
-                           part.place, to);
+    const int64_t size = prepared.plane(), most = planes_at_once<T>(prepared, last - first);
+    const Scratch<T> scratch(ctx, most * size + kLanes<T>);
+    const Scratch<T> grads(ctx, direct ? 0 : most * split.plane()), weights(ctx, tap_count);
+    prepared.clear(scratch.get(), most);
+    memset(scratch.get() + most * size, 0, sizeof(Vec<T>));
+    for (int64_t p0 = first; p0 < last; p0 += most) {
+      const int64_t p1 = min_of(last, p0 + most);
+      for (int64_t p = p0; p < p1; ++p) {
+        prepared.copy(gy + p * out, scratch.get() + (p - p0) * size);
       }
-      if (!direct) split.copy_back(grads.get(), gx + p * in);
+      for (int64_t p = p0; p < p1; ++p) {
+        const int64_t c = p % g.groups;
+        for (int64_t t = 0; t < used; ++t) weights.get()[t] = w[c * tap_count + places.get()[t]];
+        T* to = direct ? gx + p * in : grads.get() + (p - p0) * split.plane();
+        for (int64_t i = 0; i < part_count; ++i) {
+          const Part& part = parts.get()[i];
+          correlate_plane<T>(part.grid, part.count, taps.get() + part.first,
+                             weights.get() + part.first, bias ? bias[c] : T{},
+                             scratch.get() + (p - p0) * size, part.place, to);
+        }
+      }
+      if (direct) continue;
+      for (int64_t p = p0; p < p1; ++p) {
+        split.copy_back(grads.get() + (p - p0) * split.plane(), gx + p * in);
+      }
     }
   });
 }
@@ -207,16 +273,22 @@ void depthwise_backward_weight(const Context& ctx, const ConvArgs& g, const T* x
   input_taps(g, prepared, taps.get());
   for (int64_t t = tap_count; t < held; ++t) taps.get()[t] = 0;  // their sums are not used
   for_planes(ctx, g.groups, g.batch * (in + out * tap_count), [&](int64_t first, int64_t last) {
-    const Scratch<T> scratch(ctx, prepared.plane());
+    const int64_t size = prepared.plane(), most = planes_at_once<T>(prepared, g.batch);
+    const Scratch<T> scratch(ctx, most * size);
     const Scratch<Vec<T>> sums(ctx, held);
-    prepared.clear(scratch.get(), 1);
+    prepared.clear(scratch.get(), most);
     for (int64_t c = first; c < last; ++c) {
       for (int64_t t = 0; t < held; ++t) sums.get()[t] = Vec<T>{};
-      for (int64_t b = 0; b < g.batch; ++b) {
-        prepared.copy(x + (b * g.groups + c) * in, scratch.get());
-        for (int64_t t = 0; t < held; t += kTapGroup) {
-          tap_group_sums<T>(grid, taps.get() + t, scratch.get(), gy + (b * g.groups + c) * out,
-                            sums.get() + t);
+      for (int64_t b0 = 0; b0 < g.batch; b0 += most) {
+        const int64_t b1 = min_of(g.batch, b0 + most);
+        for (int64_t b = b0; b < b1; ++b) {
+          prepared.copy(x + (b * g.groups + c) * in, scratch.get() + (b - b0) * size);
+        }
+        for (int64_t b = b0; b < b1; ++b) {
+          for (int64_t t = 0; t < held; t += kTapGroup) {
+            tap_group_sums<T>(grid, taps.get() + t, scratch.get() + (b - b0) * size,
+                              gy + (b * g.groups + c) * out, sums.get() + t);
+          }
         }
       }
       for (int64_t t = 0; t < tap_count; t += L) {

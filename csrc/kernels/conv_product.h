@@ -15,7 +15,8 @@ using gemm::kNr;
 
 constexpr int64_t kPreparedBytes = 8 << 20;  // images that are prepared at a time
 constexpr int64_t kPatchBytes = 2 << 20;     // patches that are packed at a time for few positions
-constexpr int64_t kFewPanels = 16;           // panels of positions that are few
+constexpr int64_t kFewPositions = 512;       // that are not worth packing the weights
+constexpr int64_t kDirectDepth = 640;        // products per output that run_direct does well
 constexpr int64_t kSumBytes = 384 << 10;     // sums that one task holds
 
 // Prepares the planes of images [first, first + count) one behind the other.
@@ -61,17 +62,8 @@ struct Product {
     Run runs[N];
     const int64_t count = columns(panel);
     const int n = runs_of(grid, x_image, 0, panel * N, count, L, runs);
-    const bool inside = reach + runs[n - 1].in + L <= x_size;
-    if (inside && n == gemm::kNv && count == N) {  // vectors of neighbours
-      for (int64_t i = k0; i < k1; ++i, dst += N) {
-        const T* from = x + offsets[i];
-#pragma GCC unroll 4
-        for (int v = 0; v < gemm::kNv; ++v) store(dst + v * L, load(from + runs[v].in));
-      }
-      return;
-    }
-    if (!inside || count < N) memset(dst, 0, sizeof(T) * static_cast<size_t>((k1 - k0) * N));
-    if (!inside) {
+    if (reach + runs[n - 1].in + L > x_size) {
+      memset(dst, 0, sizeof(T) * static_cast<size_t>((k1 - k0) * N));
       for (int64_t i = k0; i < k1; ++i, dst += N) {
         for (int r = 0; r < n; ++r) {
           store_partial(dst + runs[r].from, load_partial(x + offsets[i] + runs[r].in, runs[r].len),
@@ -80,10 +72,36 @@ struct Product {
       }
       return;
     }
+    if (count < N) memset(dst, 0, sizeof(T) * static_cast<size_t>((k1 - k0) * N));
+    // What a run writes beyond its end is overwritten by the next one.
+    if (n <= kHeldRuns) {
+      copy_runs<kHeldRuns>(n, runs, k0, k1, dst);
+      return;
+    }
     for (int64_t i = k0; i < k1; ++i, dst += N) {
       const T* from = x + offsets[i];
-      // What a run writes beyond its end is overwritten by the next one.
       for (int r = 0; r < n; ++r) store(dst + runs[r].from, load(from + runs[r].in));
+    }
+  }
+
+  // A few runs, whose places stay in registers.
+  static constexpr int kHeldRuns = N < 7 ? N : 7;
+  template <int Runs>
+  void copy_runs(int n, const Run* runs, int64_t k0, int64_t k1, T* dst) const {
+    if constexpr (Runs > 1) {
+      if (n < Runs) {
+        copy_runs<Runs - 1>(n, runs, k0, k1, dst);
+        return;
+      }
+    }
+    const T* in[Runs];
+    T* to[Runs];
+#pragma GCC unroll 8
+    for (int r = 0; r < Runs; ++r) in[r] = x + runs[r].in, to[r] = dst + runs[r].from;
+    for (int64_t i = k0; i < k1; ++i) {
+      const int64_t from = offsets[i], row = (i - k0) * N;
+#pragma GCC unroll 8
+      for (int r = 0; r < Runs; ++r) store(to[r] + row, load(in[r] + from));
     }
   }
 
@@ -181,28 +199,35 @@ struct Product {
     for (int64_t p = p0; p < p1; ++p) finish(p, 0, rows, sums.get() + (p - p0) * N, pitch);
   }
   void run_many(const Context& ctx) const {
-    const int64_t sums = rows * N * static_cast<int64_t>(sizeof(T));
-    const int64_t most = max_of(4, min_of(12, kSumBytes / sums)), count = panels();
+    const int64_t fit = kSumBytes / static_cast<int64_t>(sizeof(T)) / rows, count = panels();
+    const int64_t most = max_of(128, min_of(384, fit)) / N;
     const int64_t tasks = ceil_div(ceil_div(count, most), 2) * 2;  // two threads get the same
     run_tasks(ctx, tasks,
               [&](int64_t t) { run_panels(ctx, t * count / tasks, (t + 1) * count / tasks); });
   }
 };
 
-// Whether a job is better served by a product than by run_direct.
+// Whether a job is better served by a product than by run_direct: a panel of its weights does not
+// stay in the L1 cache beside the input, or its rows fill the vectors badly.
 template <class T>
 bool by_product(const Job<T>& job) {
+  if (job.rows < 2 * kMr || job.channels < 32) return false;
+  int64_t taps = 0, positions = 0, lanes = 0;
   for (int64_t i = 0; i < job.passes; ++i) {
-    if (job.pass[i].tap_count == 0) return false;  // nothing but a bias
+    const Pass<T>& pass = job.pass[i];
+    if (pass.tap_count == 0) return false;  // nothing but a bias
+    taps = max_of(taps, pass.tap_count);
+    positions += volume(pass.grid.size);
+    lanes += pass.grid.segments(kLanes<T>) * kLanes<T>;
   }
-  return job.rows >= 2 * kMr && job.channels >= 32;
+  return job.channels * taps > kDirectDepth || 10 * positions < 9 * lanes;
 }
 // Whether it is so few positions that packing the weights would not pay.
 template <class T>
 bool few_positions(const Job<T>& job) {
   int64_t most = 0;
   for (int64_t i = 0; i < job.passes; ++i) most = max_of(most, volume(job.pass[i].grid.size));
-  return job.items / job.groups * most <= kFewPanels * kNr<T>;
+  return job.items / job.groups * most <= kFewPositions;
 }
 
 // `w_row` is that of weights which are not packed, else 0.
@@ -252,7 +277,7 @@ void run_product(const Context& ctx, const Job<T>& job, int64_t w_row) {
             job.plane,
             job.groups * job.rows * job.plane,
             here * volume(pass.grid.size)};
-        product.panels() <= kFewPanels ? product.run_few(ctx) : product.run_many(ctx);
+        product.positions <= kFewPositions ? product.run_few(ctx) : product.run_many(ctx);
       }
     }
   }

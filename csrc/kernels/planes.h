@@ -45,12 +45,14 @@ struct Prepared {
   // Copies one plane from the source, or back to it.
   template <class T>
   void copy(const T* src, T* dst) const {
+    if (phases == 1) {
+      const int64_t width = size[2];
+      for_rows<T>(dst + low[2],
+                  [=](T* row, int64_t offset) { copy_row(row, src + offset, width); });
+      return;
+    }
     for_rows<T>(dst, [&](T* row, int64_t offset) {
       const T* from = src + offset;
-      if (phases == 1) {
-        copy_row(row + low[2], from);
-        return;
-      }
       if (phases == 2) {
         split_row(from, row);
         return;
@@ -62,12 +64,14 @@ struct Prepared {
   }
   template <class T>
   void copy_back(const T* src, T* dst) const {
+    if (phases == 1) {
+      const int64_t width = size[2];
+      for_rows<const T>(src + low[2],
+                        [=](const T* row, int64_t offset) { copy_row(dst + offset, row, width); });
+      return;
+    }
     for_rows<const T>(src, [&](const T* row, int64_t offset) {
       T* to = dst + offset;
-      if (phases == 1) {
-        copy_row(to, row + low[2]);
-        return;
-      }
       if (phases == 2) {
         join_row(row, to);
         return;
@@ -81,11 +85,11 @@ struct Prepared {
  private:
   template <class T, class F>
   void for_rows(T* prepared, const F& f) const {
+    const int64_t pitch = this->pitch(), rows = size[1], width = size[2];
     int64_t offset = 0;
     for (int64_t d = 0; d < size[0]; ++d) {
-      for (int64_t h = 0; h < size[1]; ++h, offset += size[2]) {
-        f(prepared + ((d + low[0]) * padded[1] + h + low[1]) * pitch(), offset);
-      }
+      T* row = prepared + ((d + low[0]) * padded[1] + low[1]) * pitch;
+      for (int64_t h = 0; h < rows; ++h, offset += width, row += pitch) f(row, offset);
     }
   }
   // f(place of source element `first`, first, how many elements first, first + phases, ...).
@@ -139,12 +143,12 @@ struct Prepared {
     }
   }
   template <class T>
-  void copy_row(T* dst, const T* src) const {
+  static void copy_row(T* dst, const T* src, int64_t width) {
     constexpr int L = kLanes<T>;
     int64_t i = 0;
-    for (; i + L <= size[2]; i += L) store(dst + i, load(src + i));
-    if (i < size[2]) {
-      const int left = static_cast<int>(size[2] - i);
+    for (; i + L <= width; i += L) store(dst + i, load(src + i));
+    if (i < width) {
+      const int left = static_cast<int>(width - i);
       store_partial(dst + i, load_partial(src + i, left), left);
     }
   }
