@@ -188,35 +188,10 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
   int64_t* next_taps = taps.get();
   for (int64_t i = 0; i < count; ++i) {
     const Residue r = residue(i);
-    const int64_t n = residue_taps(g, prepared, r, next_taps, places.get());
     const Grid grid = residue_grid(g, prepared, r);
     if (volume(grid.size) == 0) continue;
-    // Blocks of channels, so that runs of some length are read and written.
-    const int64_t per_task = max_of(1, min_of(16, kTaskWork / max_of(1, rows * n)));
-    const int64_t blocks = ceil_div(channels, per_task);
-    run_tasks(ctx, g.groups * blocks, [&](int64_t t) {
-      const int64_t group = t / blocks, begin = t % blocks * per_task;
-      for (int64_t p = 0; p < panels && p * per < rows; ++p) {
-        const int here = static_cast<int>(min_of(rows - p * per, per));
-        for (int64_t c = begin; c < min_of(channels, begin + per_task); ++c) {
-          const T* from = w + ((group * channels + c) * rows + p * per) * tap_count;
-          T* to = next + ((group * panels + p) * channels + c) * n * kMr;
-          // The next panel continues each of these runs.
-          for (int64_t i = 0; i < here * tap_count; i += 64 / int64_t{sizeof(T)}) {
-            __builtin_prefetch(from + per * tap_count + i);
-          }
-          if (n == tap_count) {
-            gemm::pack_panel<T, kMr>(from, tap_count, 1, here, n, to);
-          } else {
-            for (int64_t q = 0; q < n; ++q) {
-              for (int e = 0; e < here; ++e) {
-                to[q * kMr + e] = from[e * tap_count + places.get()[q]];
-              }
-            }
-          }
-        }
-      }
-    });
+    const int64_t used = next_taps - taps.get();
+    const int64_t n = residue_taps(g, prepared, r, next_taps, places.get() + used);
     const int64_t segment_count = grid.segments(kLanes<T>);
     for (int64_t s = 0; s < segment_count; ++s) {
       next_segment[s] = grid.segment(s, kLanes<T>);
@@ -226,6 +201,39 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
     next += n * g.groups * panels * panel_taps;
     next_taps += n;
   }
+  // Blocks of channels, so that runs of some length are read and written.
+  const int64_t per_task = max_of(1, min_of(16, kTaskWork / max_of(1, rows * tap_count)));
+  const int64_t blocks = ceil_div(channels, per_task);
+  const bool whole = job.passes == 1 && pass_list.get()[0].tap_count == tap_count;
+  run_tasks(ctx, g.groups * blocks, [&](int64_t t) {
+    const Scratch<T> all(ctx, tap_count * kMr);  // taps of one channel
+    const int64_t group = t / blocks, begin = t % blocks * per_task;
+    for (int64_t p = 0; p < panels && p * per < rows; ++p) {
+      const int here = static_cast<int>(min_of(rows - p * per, per));
+      for (int64_t c = begin; c < min_of(channels, begin + per_task); ++c) {
+        const T* from = w + ((group * channels + c) * rows + p * per) * tap_count;
+        // The next panel continues each of these runs.
+        for (int64_t i = 0; i < here * tap_count; i += 64 / int64_t{sizeof(T)}) {
+          __builtin_prefetch(from + per * tap_count + i);
+        }
+        const int64_t to_channel = (group * panels + p) * channels + c;
+        if (whole) {
+          gemm::pack_panel<T, kMr>(from, tap_count, 1, here, tap_count,
+                                   packed.get() + to_channel * tap_count * kMr);
+          continue;
+        }
+        gemm::pack_panel<T, kMr>(from, tap_count, 1, here, tap_count, all.get());
+        for (int64_t i = 0; i < job.passes; ++i) {
+          const Pass<T>& pass = pass_list.get()[i];
+          const int64_t* place = places.get() + (pass.taps - taps.get());
+          T* to = packed.get() + (pass.w - packed.get()) + to_channel * pass.tap_count * kMr;
+          for (int64_t q = 0; q < pass.tap_count; ++q) {
+            memcpy(to + q * kMr, all.get() + place[q] * kMr, sizeof(T) * kMr);
+          }
+        }
+      }
+    }
+  });
   job.pass = pass_list.get();
   by_product(job) ? run_product(ctx, job, 0) : run_direct(ctx, job);
 }
@@ -268,7 +276,7 @@ void backward_weight(const Context& ctx, const ConvArgs& g, const void* input, c
     depthwise_backward_weight<T>(ctx, g, x, gy, dw);
   } else if (is_pointwise(g)) {
     pointwise_weight<T>(ctx, g, x, gy, dw);
-  } else if (rows >= 3 * kMr && k >= 4 * kNr<T>) {
+  } else if (rows >= 2 * kMr && k >= 4 * kNr<T>) {
     weight_by_product<T>(ctx, g, x, gy, dw);
   } else {
     weight_by_sums<T>(ctx, g, x, gy, dw);

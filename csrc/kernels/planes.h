@@ -57,6 +57,10 @@ struct Prepared {
         split_row(from, row);
         return;
       }
+      if (phases % kLanes<T> == 0 && low[2] == 0) {
+        split_patches(from, row);
+        return;
+      }
       for_phases(row, [&](T* out, int64_t first, int64_t count) {
         for (int64_t o = 0; o < count; ++o) out[o] = from[first + o * phases];
       });
@@ -120,6 +124,26 @@ struct Prepared {
       deinterleave<T>(x, y);
       store_partial(even + i / 2, x, (left + 1) / 2);
       store_partial(odd + i / 2, y, left / 2);
+    }
+  }
+  // Phases of whole vectors: square blocks are transposed.
+  template <class T>
+  void split_patches(const T* src, T* row) const {
+    constexpr int L = kLanes<T>;
+    const int64_t length = phase_len(), whole = size[2] / phases;
+    for (int64_t o = 0; o < whole; o += L) {
+      const int n = static_cast<int>(min_of(L, whole - o));
+      for (int64_t p = 0; p < phases; p += L) {
+        Vec<T> block[L];
+        for (int i = 0; i < L; ++i) {
+          block[i] = i < n ? load(src + (o + i) * phases + p) : Vec<T>{};
+        }
+        transpose<T>(block);
+        for (int i = 0; i < L; ++i) store_partial(row + (p + i) * length + o, block[i], n);
+      }
+    }
+    for (int64_t i = whole * phases; i < size[2]; ++i) {
+      row[i % phases * length + i / phases] = src[i];
     }
   }
   template <class T>
