@@ -59,11 +59,12 @@ class Goal:
     pattern: str
     mean: float
     each: bool = True  # of the workloads must reach it, not only their geometric mean
+    name: str = ""  # else the pattern
 
 
 GOALS = (
-    Goal("torch", r"gemm/float32 (512|1024|2048)", 1.8, each=False),
-    Goal("torch", r"gemm bf16/.*vector.*", 4),
+    Goal("torch", r"gemm/float32 (512|1024|2048)", 1.8, each=False, name="gemm from 512 on"),
+    Goal("torch", r"gemm bf16/bfloat16 (row|matrix) times .*", 4, name="gemm bf16 by a vector"),
     Goal("torch", r"training/TinyModel, batch 64", 4),
     Goal("torch", r"training/LeNet, batch 1", 6),
     Goal("torch", r"training/LeNet, batch 64", 3),
@@ -80,10 +81,10 @@ GOALS = (
     Goal("jax", r"training/TinyModel, batch 64", 1.2),
     Goal("jax", r"training/LSTM tagger.*", 1.2),
     Goal("numpy", r"overhead/a \+ b", 1.5),
-    Goal("numpy", r"gemm/.*", 1.0),
-    Goal("numpy", r"sorting/.*", 1.0),
-    Goal("numpy", r"reduction/.*", 1.0),
-    Goal("numpy", r"elementwise/.*", 1.0),
+    Goal("numpy", r"gemm/.*", 1.0, name="gemm"),
+    Goal("numpy", r"sorting/.*", 1.0, name="sorting"),
+    Goal("numpy", r"reduction/.*", 1.0, name="reduction"),
+    Goal("numpy", r"elementwise/.*", 1.0, name="elementwise"),
 )
 
 
@@ -159,7 +160,7 @@ def judge(results: Sequence[Result], avx2: bool = False) -> list[Verdict]:
             pattern = re.compile(goal.pattern)
             chosen = [r for r in here if r.other == goal.other and pattern.fullmatch(r.workload)]
             if chosen:
-                name = goal.pattern.replace("\\", "")
+                name = goal.name or goal.pattern.replace("\\", "").replace(".*", "")
                 floor = goal.mean if goal.each else None
                 verdicts.append(_judge(name, goal.other, threads, goal.mean, floor, chosen))
     return verdicts

@@ -264,7 +264,8 @@ def main() -> int:
     parser.add_argument("--into", type=Path, metavar="PAGE", help="write them into a page")
     parser.add_argument("--part", help="the part of the page to replace")
     parser.add_argument("--only", default="", help="native: a regular expression on the names")
-    parser.add_argument("--plot", type=Path, help="where to draw the workloads")
+    parser.add_argument("--plot", type=Path, help="where to draw groups and workloads")
+    parser.add_argument("--overview", type=Path, help="where to draw groups only")
     args = parser.parse_args()
     facts = json.loads(args.files[0].read_text())
     if "benchmarks" in facts:
@@ -278,10 +279,11 @@ def main() -> int:
             if record.memory:
                 lines += [MEMORY_NOTE, MEMORY_HEADER, *map(memory_line, record.memory)]
             lines += summary(record)
-        if args.plot:
-            from .plot import plot
+        for path, details in ((args.plot, True), (args.overview, False)):
+            if path:
+                from .plot import plot
 
-            plot(record.results, args.plot)
+                plot(record.results, path, details)
     if args.into:
         replace_part(args.into, args.part, lines)
     else:
