@@ -361,3 +361,83 @@ X = pycore.zeros(3, 4)
 def test_errors(call: Any, error: type, words: str) -> None:
     with pytest.raises(error, match=words):
         call()
+
+
+def lines_of_all_kinds(n: int) -> list[np.ndarray]:
+    """Values for which sorting takes different ways: few and many digits, ties, extremes."""
+    r = rng()
+    wide = r.integers(-(2**63), 2**63 - 1, n, dtype=np.int64)
+    near = 1 + r.integers(0, 3, n) * 2.0**-52  # differ in the last bits only
+    special = r.choice([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310, -5.0, 1e300], n)
+    return [
+        r.standard_normal(n).astype("f"),
+        r.standard_normal(n),
+        np.where(r.random(n) < 0.5, near, near * 1e10),
+        special,
+        special.astype("f"),
+        wide,
+        wide % 1000,
+        wide % 2**40 - 2**39,
+        np.sort(wide),
+        (wide % 2**32 - 2**31).astype(np.int32),
+        (wide % 256).astype(np.uint8),
+        (wide % 200 - 100).astype(np.int16),
+        wide % 2 == 0,
+        np.full(n, 7),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("n", [1, 2, 31, 33, 64, 65, 1000, 70_001])
+def test_order_of_long_lines(n: int) -> None:
+    """Sort, topk, kthvalue and median against a stable sort, by one and by two threads."""
+    threads = pycore.get_num_threads()
+    for x in lines_of_all_kinds(n):
+        t = T(x)
+        want = np.argsort(x, kind="stable")
+        bits = lambda a: a.view(f"u{a.itemsize}") if a.dtype.kind == "f" else a  # noqa: E731
+        try:
+            for count in (1, 2):
+                pycore.set_num_threads(count)
+                values, places = t.sort()
+                assert (places.numpy() == want).all()
+                assert (bits(values.numpy()) == bits(x[want])).all()
+        finally:
+            pycore.set_num_threads(threads)
+        falling = t.argsort(descending=True).numpy()
+        # Descending: equal values still in their order.
+        low = x[falling]
+        again = np.lexsort((np.arange(n), -np.unique(x, return_inverse=True)[1]))
+        assert (falling == again).all() or np.array_equal(low, x[again], equal_nan=True)
+        for k in {1, min(n, 5), n // 20, n // 2, n}:
+            if k == 0:
+                continue
+            assert (t.topk(k, largest=False).indices.numpy() == want[:k]).all()
+            assert (t.topk(k).indices.numpy() == falling[:k]).all()
+            value, place = t.kthvalue(k, 0)
+            assert place.item() == want[k - 1]
+            assert np.array_equal(value.numpy(), x[want[k - 1]], equal_nan=True)
+        if x.dtype != bool and not np.isnan(x.astype(float)).any():
+            assert t.median().item() == x[want[(n - 1) // 2]]
+
+
+def test_order_of_strided_lines() -> None:
+    x = rng().standard_normal((70, 90)).astype("f")
+    for t, a in ((T(x).t(), x.T), (T(x)[:, ::3], x[:, ::3]), (T(x)[::2], x[::2])):
+        for dim in (0, 1):
+            want = np.argsort(a, dim, kind="stable")
+            assert (t.argsort(dim).numpy() == want).all()
+            top = pycore.topk(t, 3, dim, largest=False).indices.numpy()
+            assert (top == want.take(range(3), dim)).all()
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "float32", "float64"])
+def test_unique_of_many(dtype: str) -> None:
+    for high in (3, 200, 10**6):
+        x = rng().integers(0, min(high, 200 if dtype == "uint8" else high), 30_000).astype(dtype)
+        for options in ({}, {"return_counts": True}, {"return_inverse": True}):
+            got = pycore.unique(T(x), **options)
+            want = np.unique(x, **options)
+            pairs = zip(got, want, strict=True) if options else ((got, want),)
+            for a, b in pairs:
+                assert np.array_equal(a.numpy(), b)

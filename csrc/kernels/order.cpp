@@ -45,17 +45,20 @@ void ranks(const void* x, int64_t n, int64_t stride, uint32_t flip, uint64_t* ou
   }
 }
 
+template <class Key, int kCount>
+PYCORE_INLINE bool any_below(const typename Key::Type* p, uint32_t flip, uint32_t bound) {
+  uint32_t found = 0;
+  for (int k = 0; k < kCount; ++k) found |= (Key::of(p[k]) ^ flip) < bound;
+  return found != 0;
+}
+
 template <class Key>
 int64_t first_below(const void* x, int64_t begin, int64_t n, uint32_t flip, uint32_t bound) {
-  constexpr int kBlock = 64;
   const auto* p = static_cast<const typename Key::Type*>(x);
   flip &= static_cast<typename Key::Type>(~typename Key::Type{0});
   int64_t i = begin;
-  for (; i + kBlock <= n; i += kBlock) {
-    uint32_t found = 0;
-    for (int k = 0; k < kBlock; ++k) found |= (Key::of(p[i + k]) ^ flip) < bound;
-    if (found != 0) break;
-  }
+  while (i + 64 <= n && !any_below<Key, 64>(p + i, flip, bound)) i += 64;
+  if (i + 32 <= n && !any_below<Key, 32>(p + i, flip, bound)) i += 32;
   for (; i < n; ++i)
     if ((Key::of(p[i]) ^ flip) < bound) return i;
   return n;

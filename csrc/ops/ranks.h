@@ -1,6 +1,6 @@
 // Order of values as order of integers. A rank holds a key, whose order is that of the values,
 // above the place that the value came from: sorting ranks sorts values, and equal ones keep their
-// order. Must not know tensors.
+// order. Must not know operators.
 #pragma once
 
 #include <stdint.h>
@@ -10,14 +10,28 @@
 #include <bit>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include "core/cpu.h"
 #include "core/parallel.h"
+#include "core/tensor.h"
 #include "ops/element.h"
 
 namespace pycore {
 
 template <class T>
 constexpr int kKeyBits = 8 * sizeof(T);
+template <class T>
+constexpr DType dtype_of = std::is_same_v<T, uint8_t>    ? DType::uint8
+                           : std::is_same_v<T, int8_t>   ? DType::int8
+                           : std::is_same_v<T, int16_t>  ? DType::int16
+                           : std::is_same_v<T, int32_t>  ? DType::int32
+                           : std::is_same_v<T, int64_t>  ? DType::int64
+                           : std::is_same_v<T, Half>     ? DType::float16
+                           : std::is_same_v<T, BFloat16> ? DType::bfloat16
+                           : std::is_same_v<T, float>    ? DType::float32
+                           : std::is_same_v<T, double>   ? DType::float64
+                                                         : DType::bool_;
 template <class T>
 constexpr uint64_t kLastKey = ~uint64_t{0} >> (64 - kKeyBits<T>);
 
@@ -40,7 +54,189 @@ uint64_t key_of(T value) {
   }
 }
 
-// Room for the ranks of one line after the other, and for sorting them.
+// --- sorting ranks of 64 bits
+// ---------------------------------------------------------------------------------------------
+
+inline constexpr int kDigitBits = 8;
+inline constexpr size_t kDigits = size_t{1} << kDigitBits;  // as many streams as the caches like
+using DigitCounts = std::array<uint32_t, kDigits>;
+
+inline size_t digit_of(uint64_t rank, int low) { return (rank >> low) & (kDigits - 1); }
+
+// Counts kPasses digits, the first one from bit `low` on.
+template <int kPasses>
+inline void count_digits(const uint64_t* ranks, int64_t n, int low, DigitCounts* counts) {
+  for (int64_t i = 0; i < n; ++i)
+    for (int pass = 0; pass < kPasses; ++pass)
+      ++counts[pass][digit_of(ranks[i], low + pass * kDigitBits)];
+}
+// One digit. Neighbours often agree in the high ones, and two tables wait less for each other.
+inline void count_digit(const uint64_t* ranks, int64_t n, int low, DigitCounts& counts) {
+  DigitCounts odd;
+  counts.fill(0);
+  odd.fill(0);
+  for (int64_t i = 0; i + 1 < n; i += 2) {
+    ++counts[digit_of(ranks[i], low)];
+    ++odd[digit_of(ranks[i + 1], low)];
+  }
+  if (n % 2 == 1) ++counts[digit_of(ranks[n - 1], low)];
+  for (size_t d = 0; d < kDigits; ++d) counts[d] += odd[d];
+}
+// next[d]: where the next rank with digit d goes.
+inline void move_by_digit(const uint64_t* ranks, int64_t n, int low, DigitCounts& next,
+                          uint64_t* to) {
+  for (int64_t i = 0; i < n; ++i) to[next[digit_of(ranks[i], low)]++] = ranks[i];
+}
+
+// Least significant digit first; each pass keeps the order that it finds (Knuth, The Art of
+// Computer Programming 3, 5.2.5). Sorts by bits [low, high) and returns where the result is. Ranks
+// are all different, so that there is one result, whatever the number of threads.
+inline uint64_t* radix_sort(uint64_t* ranks, uint64_t* other, int64_t n, int low, int high) {
+  std::array<DigitCounts, 8> counts;
+  const int passes = (high - low + kDigitBits - 1) / kDigitBits;
+  std::fill_n(counts[0].data(), static_cast<size_t>(passes) * kDigits, 0);
+  for (int pass = 0; pass < passes;) {
+    const int at = low + pass * kDigitBits, left = passes - pass;
+    if (left >= 4)
+      count_digits<4>(ranks, n, at, &counts[static_cast<size_t>(pass)]);
+    else if (left >= 2)
+      count_digits<2>(ranks, n, at, &counts[static_cast<size_t>(pass)]);
+    else
+      count_digits<1>(ranks, n, at, &counts[static_cast<size_t>(pass)]);
+    pass += left >= 4 ? 4 : left >= 2 ? 2 : 1;
+  }
+  for (int pass = 0; pass < passes; ++pass) {
+    const int at = low + pass * kDigitBits;
+    DigitCounts& next = counts[static_cast<size_t>(pass)];
+    if (next[digit_of(ranks[0], at)] == n) continue;  // all the same
+    uint32_t start = 0;
+    for (uint32_t& count : next) start += std::exchange(count, start);
+    move_by_digit(ranks, n, at, next, other);
+    std::swap(ranks, other);
+  }
+  return ranks;
+}
+// The same with a part of the ranks per thread: digit by digit, and part by part within a digit.
+inline uint64_t* radix_sort_parallel(uint64_t* ranks, uint64_t* other, int64_t n, int low,
+                                     int high) {
+  const int64_t parts = num_threads(), size = (n + parts - 1) / parts;
+  std::vector<DigitCounts> counts(static_cast<size_t>(parts));
+  for (int at = low; at < high; at += kDigitBits) {
+    parallel_for(n, size, [&](int64_t b, int64_t e) {
+      count_digit(ranks + b, e - b, at, counts[static_cast<size_t>(b / size)]);
+    });
+    const size_t first = digit_of(ranks[0], at);
+    int64_t alike = 0;
+    for (const DigitCounts& part : counts) alike += part[first];
+    if (alike == n) continue;
+    uint32_t start = 0;
+    for (size_t d = 0; d < kDigits; ++d)
+      for (DigitCounts& part : counts) start += std::exchange(part[d], start);
+    parallel_for(n, size, [&](int64_t b, int64_t e) {
+      move_by_digit(ranks + b, e - b, at, counts[static_cast<size_t>(b / size)], other);
+    });
+    std::swap(ranks, other);
+  }
+  return ranks;
+}
+
+// Puts one line after the other in order.
+class LineSorter {
+ public:
+  // For lines of up to n values.
+  explicit LineSorter(int64_t n) : room_(empty({{2 * n}}, DType::int64)), second_(n) {
+    PC_CHECK_IMPLEMENTED(n >> 32 == 0, "lines of ", n, " elements cannot be sorted: 2^32 or more");
+  }
+
+  // Sorts n values, `stride` apart.
+  template <class T>
+  void sort(const T* x, int64_t stride, int64_t n, bool descending) {
+    ranks_ = static_cast<uint64_t*>(static_cast<void*>(room_->data));
+    if constexpr (sizeof(T) == 8) {
+      sort_wide(x, stride, n, descending ? ~uint64_t{0} : 0);
+    } else {
+      places_ = 32;
+      kernels_now().order->ranks[static_cast<int>(dtype_of<T>)](
+          x, n, stride, descending ? ~uint32_t{0} : 0, ranks_);
+      sort_bits(n, 32 + kKeyBits<T>);
+    }
+  }
+  // The value at place k of the order of x, which has been sorted. Keys of 32 bits say it unless it
+  // is zero or NaN, whose bits they lose; to read it may be a long way.
+  template <class T>
+  T value(const T* x, int64_t stride, int64_t k, bool descending) const {
+    if constexpr (sizeof(T) == 4) {
+      const auto key = static_cast<uint32_t>(ranks_[k] >> 32) ^ (descending ? ~uint32_t{0} : 0);
+      constexpr uint32_t kSign = 0x80000000u;
+      if constexpr (std::is_integral_v<T>) return std::bit_cast<T>(key ^ kSign);
+      if (key != kSign && key != ~uint32_t{0})
+        return std::bit_cast<T>(key & kSign ? key ^ kSign : ~key);
+    }
+    return x[place(k) * stride];
+  }
+  // Where it was.
+  int64_t place(int64_t k) const {
+    return static_cast<int64_t>(ranks_[k] & ((uint64_t{1} << places_) - 1));
+  }
+
+ private:
+  void sort_bits(int64_t n, int high) {
+    constexpr int64_t kInsertion = 32, kParallel = 1 << 16;
+    if (n <= kInsertion) {
+      for (int64_t i = 1; i < n; ++i) {
+        const uint64_t rank = ranks_[i];
+        int64_t k = i;
+        for (; k > 0 && ranks_[k - 1] > rank; --k) ranks_[k] = ranks_[k - 1];
+        ranks_[k] = rank;
+      }
+    } else if (n >= kParallel && num_threads() > 1) {
+      ranks_ = radix_sort_parallel(ranks_, ranks_ + second_, n, places_, high);
+    } else {
+      ranks_ = radix_sort(ranks_, ranks_ + second_, n, places_, high);
+    }
+  }
+
+  // Keys of 64 bits: what exceeds the least of them, if that leaves room for places; else its
+  // highest bits, and what these do not tell apart is put right afterwards.
+  template <class T>
+  void sort_wide(const T* x, int64_t stride, int64_t n, uint64_t flip) {
+    uint64_t least = ~uint64_t{0}, most = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const uint64_t key = key_of(x[i * stride]) ^ flip;
+      least = std::min(least, key);
+      most = std::max(most, key);
+    }
+    places_ = static_cast<int>(std::bit_width(static_cast<uint64_t>(std::max<int64_t>(n, 2) - 1)));
+    const int bits = static_cast<int>(std::bit_width(most - least));
+    const int lost = std::max(0, bits + places_ - 64);
+    for (int64_t i = 0; i < n; ++i)
+      ranks_[i] =
+          ((key_of(x[i * stride]) ^ flip) - least) >> lost << places_ | static_cast<uint64_t>(i);
+    sort_bits(n, bits - lost + places_);
+    if (lost == 0) return;
+    const auto before = [&](uint64_t a, uint64_t b) {
+      const uint64_t mask = (uint64_t{1} << places_) - 1;
+      const uint64_t p = key_of(x[static_cast<int64_t>(a & mask) * stride]) ^ flip;
+      const uint64_t q = key_of(x[static_cast<int64_t>(b & mask) * stride]) ^ flip;
+      return p != q ? p < q : a < b;
+    };
+    for (int64_t i = 0, end = 0; i < n; i = end) {
+      for (end = i + 1; end < n && ranks_[end] >> places_ == ranks_[i] >> places_;) ++end;
+      if (end - i > 1 && !std::is_sorted(ranks_ + i, ranks_ + end, before))
+        std::sort(ranks_ + i, ranks_ + end, before);
+    }
+  }
+
+  Tensor room_;     // for the ranks, twice
+  int64_t second_;  // where the second half begins
+  uint64_t* ranks_ = nullptr;
+  int places_ = 32;  // bits below the key
+};
+
+// --- selecting by rank
+// ----------------------------------------------------------------------------------------------------
+
+// Room for the ranks of one line after the other.
 template <class Rank>
 struct RankRoom {
   kernels::Scratch<Rank> first, second;
@@ -49,55 +245,45 @@ struct RankRoom {
 
 // What follows knows ranks only, so that it is compiled for two types and not for every dtype.
 
-// Least significant digit first; places are in order to begin with, and each pass keeps the order
-// that it finds (Knuth, The Art of Computer Programming 3, 5.2.5). True if the result is in
-// `other`.
-template <int DigitBits, class Rank>
-__attribute__((noinline)) bool radix_sort_ranks(Rank* ranks, Rank* other, int64_t n, int place_bits,
-                                                int key_bits) {
-  constexpr size_t kDigits = size_t{1} << DigitBits;
-  constexpr int kMostPasses = (64 + DigitBits - 1) / DigitBits;
-  const int passes = (key_bits + DigitBits - 1) / DigitBits;
-  const auto digit = [place_bits](Rank r, int pass) {
-    return static_cast<size_t>(r >> (place_bits + pass * DigitBits)) & (kDigits - 1);
-  };
-  std::array<std::array<int64_t, kDigits>, kMostPasses> counts;
-  std::fill_n(counts[0].data(), static_cast<size_t>(passes) * kDigits, 0);
-  for (int64_t i = 0; i < n; ++i)
-    for (int pass = 0; pass < passes; ++pass) ++counts[pass][digit(ranks[i], pass)];
-  bool swapped = false;
-  for (int pass = 0; pass < passes; ++pass) {
-    auto& next = counts[pass];
-    if (next[digit(ranks[0], pass)] == n) continue;  // all the same
-    int64_t start = 0;
-    for (int64_t& count : next) start += std::exchange(count, start);
-    for (int64_t i = 0; i < n; ++i) other[next[digit(ranks[i], pass)]++] = ranks[i];
-    std::swap(ranks, other);
-    swapped = !swapped;
-  }
-  return swapped;
-}
-
-template <class Rank>
-__attribute__((noinline)) bool sort_ranks(Rank* ranks, Rank* other, int64_t n, int place_bits,
-                                          int key_bits) {
-  if (n > 64)
-    return n <= 4096 || key_bits < 32 ? radix_sort_ranks<8>(ranks, other, n, place_bits, key_bits)
-                                      : radix_sort_ranks<11>(ranks, other, n, place_bits, key_bits);
-  std::sort(ranks, ranks + n);
-  return false;
-}
-
-// Brings the k least ranks to the front, in order.
-template <class Rank>
-__attribute__((noinline)) void least_ranks_first(Rank* ranks, int64_t k, int64_t n) {
+// The k least of n ranks, whose places are in order, in order; where they are. `other` is room for
+// as many.
+inline const unsigned __int128* least_ranks(unsigned __int128* ranks, unsigned __int128*, int64_t k,
+                                            int64_t n) {
   if (k < n) std::nth_element(ranks, ranks + k, ranks + n);
   std::sort(ranks, ranks + k);
+  return ranks;
+}
+inline const uint64_t* least_ranks(uint64_t* ranks, uint64_t* other, int64_t k, int64_t n) {
+  constexpr int64_t kFew = 128;
+  if (n > kFew) return radix_sort(ranks, other, n, 32, 64);
+  std::sort(ranks, ranks + n);
+  static_cast<void>(k);
+  return ranks;
 }
 
-// The rank that would be at place k if they were sorted.
-template <class Rank>
-__attribute__((noinline)) const Rank* nth_rank(Rank* ranks, int64_t k, int64_t n) {
+// The rank that would be at place k if they were sorted. `other` is room for as many.
+inline const unsigned __int128* nth_rank(unsigned __int128* ranks, unsigned __int128*, int64_t k,
+                                         int64_t n) {
+  std::nth_element(ranks, ranks + k, ranks + n);
+  return ranks + k;
+}
+// Digit by digit from the highest one on, only those are kept that may still be it.
+inline const uint64_t* nth_rank(uint64_t* ranks, uint64_t* other, int64_t k, int64_t n) {
+  constexpr int64_t kFew = 64;
+  for (int low = 64 - kDigitBits; n > kFew && low >= 0; low -= kDigitBits) {
+    DigitCounts counts;
+    count_digit(ranks, n, low, counts);
+    size_t digit = 0;
+    while (k >= counts[digit]) k -= counts[digit++];
+    if (counts[digit] == n) continue;
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; ++i) {  // writes first and decides then whether to keep it
+      other[kept] = ranks[i];
+      kept += digit_of(ranks[i], low) == digit;
+    }
+    n = kept;
+    ranks = other;  // what is kept never lies before what has been read
+  }
   std::nth_element(ranks, ranks + k, ranks + n);
   return ranks + k;
 }
@@ -141,7 +327,32 @@ struct RankedLine {
   }
 
   void fill() {
-    for (int64_t i = 0; i < n; ++i) ranks[i] = rank(i);
+    if constexpr (sizeof(T) == 8)
+      for (int64_t i = 0; i < n; ++i) ranks[i] = rank(i);
+    else
+      kernels_now().order->ranks[static_cast<int>(dtype_of<T>)](
+          values, n, stride, descending ? ~uint32_t{0} : 0, ranks);
+  }
+  // Ranks of the values at [begin, end).
+  void fill_part(int64_t begin, int64_t end, Rank* out) const {
+    if constexpr (sizeof(T) == 8) {
+      for (int64_t i = begin; i < end; ++i) *out++ = rank(i);
+    } else {
+      kernels_now().order->ranks[static_cast<int>(dtype_of<T>)](
+          values + begin * stride, end - begin, stride, descending ? ~uint32_t{0} : 0, out);
+      for (int64_t i = 0; i < end - begin; ++i) out[i] += static_cast<Rank>(begin);
+    }
+  }
+  // The first i from `begin` on whose key is below that of `bound`, or n.
+  int64_t first_below(int64_t begin, Rank bound) const {
+    if constexpr (sizeof(T) < 8) {
+      if (stride == 1)
+        return kernels_now().order->first_below[static_cast<int>(dtype_of<T>)](
+            values, begin, n, descending ? ~uint32_t{0} : 0, static_cast<uint32_t>(key(bound)));
+    }
+    for (; begin < n; ++begin)
+      if (rank(begin) < bound) break;
+    return begin;
   }
   // How many NaNs there are; ranks must be filled, ascending.
   int64_t nans() const {
@@ -149,10 +360,6 @@ struct RankedLine {
       return 0;
     else
       return std::count_if(ranks, ranks + n, [](Rank r) { return key(r) == kLastKey<T>; });
-  }
-  void sort() {
-    fill();
-    if (sort_ranks(ranks, other, n, kPlaceBits, kKeyBits<T>)) std::swap(ranks, other);
   }
 };
 

@@ -85,10 +85,32 @@ Pair order_lines(const Tensor& input, int64_t dim, int64_t count, bool descendin
 }
 
 Pair sort_data(const Tensor& input, int64_t dim, bool descending) {
-  return order_lines(input, dim, size_along(input, dim), descending, [](auto& line) {
-    line.sort();
-    return line.ranks;
+  const int64_t n = size_along(input, dim);
+  Tensor values = empty(input.sizes(), input.dtype());
+  Tensor indices = empty(input.sizes(), DType::int64);
+  if (values.numel() == 0) return {values, indices};
+  Lines from = lines_of(input, input.sizes(), dim), to = lines_of(values, input.sizes(), dim);
+  dispatch_all(input.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T* v = values.data<T>();
+    auto* p = indices.data<int64_t>();
+    for_line_blocks(from, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
+      LineSorter sorter(n);
+      for (int64_t o = ob; o < oe; ++o)
+        for (int64_t i = ib; i < ie; ++i) {
+          const T* x = input.data<T>() + from.start(o, i);
+          sorter.sort(x, from.stride, n, descending);
+          const int64_t at = to.start(o, i);
+          parallel_for(n, 1 << 16, [&](int64_t b, int64_t e) {
+            for (int64_t k = b; k < e; ++k) {
+              p[at + k * to.stride] = sorter.place(k);
+              v[at + k * to.stride] = sorter.value(x, from.stride, k, descending);
+            }
+          });
+        }
+    });
   });
+  return {values, indices};
 }
 
 template <class Rule>
@@ -158,18 +180,22 @@ static Pair topk(const Tensor& input, int64_t k, int64_t dim, bool largest, bool
     auto* ranks = line.ranks;
     if (k * 16 > line.n) {
       line.fill();
-      least_ranks_first(ranks, k, line.n);
-    } else if (k > 0) {
-      // The best so far as a heap, the worst of them on top.
-      for (int64_t i = 0; i < k; ++i) ranks[i] = line.rank(i);
-      std::make_heap(ranks, ranks + k);
-      for (int64_t i = k; i < line.n; ++i) {
-        const auto rank = line.rank(i);
-        if (rank < ranks[0]) replace_greatest(ranks, k, rank);
-      }
-      least_ranks_first(ranks, k, k);
+      return least_ranks(ranks, line.other, k, line.n);
     }
-    return ranks;
+    // The best so far as a heap, the worst of them on top.
+    for (int64_t i = 0; i < k; ++i) ranks[i] = line.rank(i);
+    std::make_heap(ranks, ranks + k);
+    constexpr int64_t kBlock = 64;
+    std::remove_pointer_t<decltype(ranks)> block[kBlock];
+    for (int64_t i = k; (i = line.first_below(i, ranks[0])) < line.n;) {
+      const int64_t end = std::min(line.n, i + kBlock);
+      line.fill_part(i, end, block);
+      for (int64_t j = 0; j < end - i; ++j)
+        if (block[j] < ranks[0]) replace_greatest(ranks, k, block[j]);
+      i = end;
+    }
+    std::sort_heap(ranks, ranks + k);
+    return static_cast<decltype(least_ranks(ranks, ranks, k, k))>(ranks);
   });
   return recorded<TopkBackward0>(std::move(result), input, dim, false);
 }
@@ -195,7 +221,7 @@ Pair select_one(const char* op, const Tensor& input, int64_t dim, bool keepdim,
                    " to have non-zero size.");
   auto [values, indices] = order_lines(input, dim, 1, false, [&](auto& line) {
     line.fill();
-    return nth_rank(line.ranks, position(line), line.n);
+    return nth_rank(line.ranks, line.other, position(line), line.n);
   });
   if (!keepdim && input.dim() > 0) {
     Dims shape = input.sizes();
@@ -302,24 +328,38 @@ static Pair mode(const Tensor& input, int64_t dim, bool keepdim) {
   if (input.dim() > 0)
     PC_CHECK_INDEX(input.sizes()[dim] > 0, "mode(): Expected reduction dim ", dim,
                    " to have non-zero size.");
-  auto [values, indices] = order_lines(input, dim, 1, false, [](auto& line) {
-    line.sort();
-    const auto* ranks = line.ranks;
-    const int64_t numbers = line.n - line.nans();
-    int64_t best = 0, longest = 0, run = 0;
-    for (int64_t i = 0; i < line.n; ++i) {
-      // A NaN equals nothing.
-      const bool again = i > 0 && i < numbers && line.key(ranks[i]) == line.key(ranks[i - 1]);
-      run = again ? run + 1 : 1;
-      if (run > longest) {
-        longest = run;
-        best = i;
-      }
-    }
-    return &ranks[best];
-  });
+  Dims shape = input.sizes();
+  if (input.dim() > 0) shape[dim] = 1;
+  Tensor values = empty(shape, input.dtype()), indices = empty(shape, DType::int64);
+  if (values.numel() > 0) {
+    const int64_t n = size_along(input, dim);
+    Lines from = lines_of(input, input.sizes(), dim), to = lines_of(values, shape, dim);
+    dispatch_all(input.dtype(), [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      for_line_blocks(from, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
+        LineSorter sorter(n);
+        for (int64_t o = ob; o < oe; ++o)
+          for (int64_t i = ib; i < ie; ++i) {
+            const T* x = input.data<T>() + from.start(o, i);
+            sorter.sort(x, from.stride, n, false);
+            const auto value = [&](int64_t k) { return x[sorter.place(k) * from.stride]; };
+            int64_t best = 0, longest = 0, run = 0;
+            for (int64_t k = 0; k < n; ++k) {
+              // A NaN equals nothing.
+              const bool again = k > 0 && widen(value(k)) == widen(value(k - 1));
+              run = again ? run + 1 : 1;
+              if (run > longest) {
+                longest = run;
+                best = k;
+              }
+            }
+            values.data<T>()[to.start(o, i)] = value(best);
+            indices.data<int64_t>()[to.start(o, i)] = sorter.place(best);
+          }
+      });
+    });
+  }
   if (!keepdim && input.dim() > 0) {
-    Dims shape = input.sizes();
     shape.erase(dim);
     values = reshape(values, shape);
     indices = reshape(indices, shape);

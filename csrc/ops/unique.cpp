@@ -11,8 +11,9 @@ namespace {
 
 // Distinct entries as runs in an order of the entries.
 struct Runs {
-  std::vector<int64_t> first;  // the first entry of each run
-  Tensor inverse;              // which run each entry is in
+  std::vector<int64_t> first;   // the first entry of each run, or
+  std::vector<int64_t> values;  // the values themselves, where integers have been counted
+  Tensor inverse;               // which run each entry is in
   Tensor counts;
 };
 
@@ -39,33 +40,38 @@ Runs find_runs(const std::vector<int64_t>& order, const Differs& differs) {
 // Integers in a range not much larger than their number are counted instead of sorted. False if
 // they are not.
 template <class T>
-bool count_runs(const T* p, int64_t n, Runs& runs) {
+bool count_runs(const T* p, int64_t n, bool with_inverse, Runs& runs) {
   if constexpr (!std::is_integral_v<T>) {
     return false;
   } else {
     if (n == 0) return false;
-    auto [least, most] = std::minmax_element(p, p + n);
-    auto low = static_cast<int64_t>(*least), high = static_cast<int64_t>(*most);
-    uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
-    if (range > 4 * static_cast<uint64_t>(n) + 1024) return false;
-    // Per value: how often it occurs, where first, and its rank.
-    std::vector<int64_t> count(range + 1, 0), first(range + 1), rank(range + 1);
-    for (int64_t i = n - 1; i >= 0; --i) {
-      auto v = static_cast<size_t>(static_cast<int64_t>(p[i]) - low);
-      ++count[v];
-      first[v] = i;
+    T least = p[0], most = p[0];
+    for (int64_t i = 1; i < n; ++i) {
+      least = std::min(least, p[i]);
+      most = std::max(most, p[i]);
     }
+    const auto low = static_cast<int64_t>(least), high = static_cast<int64_t>(most);
+    uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+    if (range > 4 * static_cast<uint64_t>(n) + 1024 || n >> 32 != 0) return false;
+    // How often each value occurs, and then its rank.
+    std::vector<uint32_t> count(range + 1, 0);
+    const auto slot = [&](int64_t i) {
+      return static_cast<size_t>(static_cast<int64_t>(p[i]) - low);
+    };
+    for (int64_t i = 0; i < n; ++i) ++count[slot(i)];
     std::vector<int64_t> counts;
     for (size_t v = 0; v <= range; ++v) {
       if (count[v] == 0) continue;
-      rank[v] = static_cast<int64_t>(counts.size());
+      const auto rank = static_cast<uint32_t>(counts.size());
       counts.push_back(count[v]);
-      runs.first.push_back(first[v]);
+      runs.values.push_back(low + static_cast<int64_t>(v));
+      count[v] = rank;
     }
-    runs.inverse = empty({{n}}, DType::int64);
-    auto* inverse = runs.inverse.data<int64_t>();
-    for (int64_t i = 0; i < n; ++i)
-      inverse[i] = rank[static_cast<size_t>(static_cast<int64_t>(p[i]) - low)];
+    if (with_inverse) {
+      runs.inverse = empty({{n}}, DType::int64);
+      auto* inverse = runs.inverse.data<int64_t>();
+      for (int64_t i = 0; i < n; ++i) inverse[i] = count[slot(i)];
+    }
     runs.counts = empty({{static_cast<int64_t>(counts.size())}}, DType::int64);
     std::copy(counts.begin(), counts.end(), runs.counts.data<int64_t>());
     return true;
@@ -74,18 +80,15 @@ bool count_runs(const T* p, int64_t n, Runs& runs) {
 
 // Entries are rows of `width` elements: single values, or what lies at one index of a dimension.
 template <class T>
-Runs runs_of(const T* p, int64_t n, int64_t width, bool consecutive) {
+Runs runs_of(const T* p, int64_t n, int64_t width, bool consecutive, bool with_inverse) {
   Runs counted;
-  if (width == 1 && !consecutive && count_runs(p, n, counted)) return counted;
+  if (width == 1 && !consecutive && count_runs(p, n, with_inverse, counted)) return counted;
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), 0);
   if (width == 1 && !consecutive) {
-    with_ranks<T>(n, [&](auto& room) {
-      RankedLine line(p, 1, n, false, room);
-      line.sort();
-      std::transform(line.ranks, line.ranks + n, order.begin(),
-                     [&](auto rank) { return line.place(rank); });
-    });
+    LineSorter sorter(n);
+    sorter.sort(p, 1, n, false);
+    for (int64_t k = 0; k < n; ++k) order[static_cast<size_t>(k)] = sorter.place(k);
   } else if (!consecutive) {
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
       for (int64_t i = 0; i < width; ++i) {
@@ -135,17 +138,19 @@ Result distinct(const char* op, const Tensor& input, bool consecutive, bool with
   dispatch_all(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* p = x.data<T>();
-    runs = runs_of(p, n, width, consecutive);
-    auto m = static_cast<int64_t>(runs.first.size());
+    runs = runs_of(p, n, width, consecutive, with_inverse);
+    const int64_t m = runs.counts.numel();
     Dims sizes = dim ? x.sizes() : Dims{m};
     sizes[0] = m;
     values = empty(sizes, x.dtype());
     T* to = values.data<T>();
-    for (int64_t k = 0; k < m; ++k)
+    if constexpr (std::is_integral_v<T>)
+      for (size_t k = 0; k < runs.values.size(); ++k) to[k] = static_cast<T>(runs.values[k]);
+    for (int64_t k = 0; k < static_cast<int64_t>(runs.first.size()); ++k)
       std::copy_n(p + runs.first[static_cast<size_t>(k)] * width, width, to + k * width);
   });
   if (dim) values = contiguous(permute(values, back_dim(x.dim(), *dim)));
-  if (!dim) runs.inverse = reshape(runs.inverse, input.sizes());
+  if (!dim && with_inverse) runs.inverse = reshape(runs.inverse, input.sizes());
   Result r;
   if (!with_inverse && !with_counts) {
     r.set(std::move(values));
