@@ -9,33 +9,37 @@ namespace pycore {
 namespace {
 namespace gemm {
 
+inline constexpr int kShortVectors = 24;
+
 template <int N>
 struct Int {
   static constexpr int value = N;
 };
 
 // Dot products of R rows of A with C columns of B at once, U vectors along k per step: enough
-// independent sums to hide the latency of fma, and few enough streams for the prefetcher.
-template <class T, int R>
+// independent sums to hide the latency of fma, and few enough streams for the prefetcher. Where k
+// is short, the sums of a single row are all of different columns: nothing is to be fetched ahead,
+// and there is less to add up.
+template <class T, int R, bool kShort>
 struct DotShape {
   static constexpr int kSums = kRegisterBytes == 64 ? 16 : 8;
   static constexpr int kAll = kLanes<T> / R;  // columns of one dot_tile
-  static constexpr int kWish = R == 1 ? 2 : R == 2 ? kSums / 4 : kSums / R;
+  static constexpr int kWish = kShort ? kAll : R == 1 ? 2 : R == 2 ? kSums / 4 : kSums / R;
   static constexpr int C = kWish < kAll ? kWish : kAll;
   static constexpr int U = kSums / (R * C);
 };
 
 // sums[i * stride + j] = the lanes of row i times column j.
-template <class T, int R, class Op>
+template <class T, int R, class Op, bool kShort>
 PYCORE_INLINE void dot_streams(int64_t k, const T* a, int64_t ars,
                                const typename Op::B* const* columns, Vec<T>* sums, int stride) {
-  constexpr int L = kLanes<T>, C = DotShape<T, R>::C, U = DotShape<T, R>::U;
+  constexpr int L = kLanes<T>, C = DotShape<T, R, kShort>::C, U = DotShape<T, R, kShort>::U;
   Vec<T> acc[U][R * C] = {};
   const auto step = [&](const auto& load_a, const auto& load_b, int u) {
     Vec<T> av[R];
 #pragma GCC unroll 4
     for (int i = 0; i < R; ++i) av[i] = load_a(i);
-#pragma GCC unroll 4
+#pragma GCC unroll 16
     for (int j = 0; j < C; ++j) {
       const Vec<T> bv = load_b(j);
 #pragma GCC unroll 4
@@ -62,7 +66,7 @@ PYCORE_INLINE void dot_streams(int64_t k, const T* a, int64_t ars,
   }
 #pragma GCC unroll 4
   for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 4
+#pragma GCC unroll 16
     for (int j = 0; j < C; ++j) {
 #pragma GCC unroll 4
       for (int half = U / 2; half >= 1; half /= 2) {
@@ -74,15 +78,15 @@ PYCORE_INLINE void dot_streams(int64_t k, const T* a, int64_t ars,
 }
 
 // C[i, j] for R rows and up to kLanes / R columns: dot products along a contiguous k.
-template <class T, int R, class Op>
+template <class T, int R, class Op, bool kShort>
 void dot_tile(int64_t k, const T* a, int64_t ars, const typename Op::B* b, int64_t bcs, T* c,
               int64_t crs, int cols, const Epilogue<T>& e) {
-  constexpr int L = kLanes<T>, kAll = L / R, C = DotShape<T, R>::C;
+  constexpr int L = kLanes<T>, kAll = L / R, C = DotShape<T, R, kShort>::C;
   Vec<T> lanes[L] = {};
   for (int j0 = 0; j0 < cols; j0 += C) {
     const typename Op::B* columns[C];
     for (int j = 0; j < C; ++j) columns[j] = b + (j0 + j < cols ? j0 + j : 0) * bcs;
-    dot_streams<T, R, Op>(k, a, ars, columns, lanes + j0, kAll);
+    dot_streams<T, R, Op, kShort>(k, a, ars, columns, lanes + j0, kAll);
   }
   Vec<T> sums = sum_each<T>(lanes);
   if constexpr (R == 1) {
@@ -104,6 +108,7 @@ template <class T, class Op = Plain<T>>
 void dot_columns(int64_t m, int64_t k, const T* a, int64_t ars, const typename Op::B* b,
                  int64_t bcs, T* c, int64_t crs, int64_t j0, int64_t j1, const Epilogue<T>& e) {
   constexpr int L = kLanes<T>;
+  const bool is_short = k <= kShortVectors * L;
   for (int64_t first = j0; first < j1; first += L) {
     const int64_t last = first + L < j1 ? first + L : j1;
     int64_t i = 0;
@@ -111,8 +116,10 @@ void dot_columns(int64_t m, int64_t k, const T* a, int64_t ars, const typename O
       constexpr int R = decltype(size)::value;
       for (int64_t j = first; j < last; j += L / R) {
         const int cols = static_cast<int>(last - j < L / R ? last - j : L / R);
-        dot_tile<T, R, Op>(k, a + i * ars, ars, b + j * bcs, bcs, c + i * crs + j, crs, cols,
-                           e.at(i, j));
+        const bool of_columns = R == 1 && is_short;
+        (of_columns ? dot_tile<T, R, Op, R == 1>
+                    : dot_tile<T, R, Op, false>)(k, a + i * ars, ars, b + j * bcs, bcs,
+                                                 c + i * crs + j, crs, cols, e.at(i, j));
       }
       i += R;
     };
