@@ -60,14 +60,17 @@ class Pool {
     start_threads(helpers);
     body_ = body;
     arg_ = arg;
-    tasks_ = tasks;
-    next_.store(0, std::memory_order_relaxed);
+    shares_ = helpers < kMostShares ? helpers + 1 : kMostShares;
+    for (int s = 0; s < shares_; ++s) {
+      share_[s].next.store(tasks * s / shares_, std::memory_order_relaxed);
+      share_[s].end = tasks * (s + 1) / shares_;
+    }
     allowed_.store(helpers, std::memory_order_relaxed);
     // From here on helpers may join; what they read was written before.
     state_.store(kOpen, std::memory_order_release);
     rounds_.fetch_add(1, std::memory_order_seq_cst);
     if (sleepers_.load(std::memory_order_seq_cst) > 0) wake(rounds_);
-    work();
+    work(0);
     uint32_t s = state_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
     for (int spins = 0; s != 0; ++spins) {
       // Sleeping, not yielding: the helper that is waited for may need this very processor.
@@ -98,14 +101,19 @@ class Pool {
     }
   }
 
-  // Takes tasks until there are none.
-  void work() {
-    for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) {
-      try {
-        body_(arg_, i);
-      } catch (...) {
-        const std::lock_guard lock(error_lock_);
-        if (!error_) error_ = std::current_exception();
+  // Takes tasks until there are none: those of its own share first, then what others have left.
+  void work(int own) {
+    for (int k = 0; k < shares_; ++k) {
+      Share& share = share_[(own + k) % shares_];
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
+        const int64_t i = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (i >= share.end) break;
+        try {
+          body_(arg_, i);
+        } catch (...) {
+          const std::lock_guard lock(error_lock_);
+          if (!error_) error_ = std::current_exception();
+        }
       }
     }
   }
@@ -117,7 +125,7 @@ class Pool {
       if (!(s & kOpen) || index >= allowed_.load(std::memory_order_relaxed)) return false;
     } while (!state_.compare_exchange_weak(s, s + kHelper, std::memory_order_acquire,
                                            std::memory_order_relaxed));
-    work();
+    work((index + 1) % shares_);
     if (state_.fetch_sub(kHelper, std::memory_order_seq_cst) == kHelper &&
         caller_sleeps_.load(std::memory_order_seq_cst))
       wake(state_);
@@ -146,13 +154,20 @@ class Pool {
   // The job. Written only while busy_ is held and state_ is 0.
   void (*body_)(void*, int64_t) = nullptr;
   void* arg_ = nullptr;
-  int64_t tasks_ = 0;
+  // Neighbouring tasks, a share for each thread. The same thread then meets the same memory in one
+  // kernel after the other, and finds it in its cache instead of another one's.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  static constexpr int kMostShares = 64;
+  Share share_[kMostShares];
+  int shares_ = 1;
   std::mutex error_lock_;
   std::exception_ptr error_;
   std::atomic<int> allowed_{0};
   // kOpen while helpers may join, plus kHelper for each that has.
   alignas(64) std::atomic<uint32_t> state_{0};
-  alignas(64) std::atomic<int64_t> next_{0};
   alignas(64) std::atomic<uint32_t> rounds_{0};
   std::atomic<int> sleepers_{0};
   std::atomic<bool> caller_sleeps_{false};

@@ -36,7 +36,11 @@ struct ReduceCalls {
   void (*row)(const char* p, int64_t n, int64_t first, char* acc, const double* params);
   void (*columns)(const char* p, int64_t rows, int64_t stride, int64_t cols, int64_t first,
                   char* acc, const double* params);
-  void (*combine)(char* earlier, const char* later, const double* params);
+  // row and finish for `rows` rows, `stride` apart, whose outputs begin at `first`.
+  void (*short_rows)(const char* p, int64_t rows, int64_t stride, int64_t n, void* out, void* out2,
+                     int64_t first, const double* params);
+  // `count` neighbouring accumulators with as many others.
+  void (*combine)(char* earlier, const char* later, int64_t count, const double* params);
   void (*identity)(char* acc);
   void (*finish)(const char* acc, int64_t red, void* out, void* out2, int64_t i,
                  const double* params);
@@ -51,11 +55,12 @@ struct Reduction {
   const ReduceShape& s;
   const double* params;
 
-  // Folds count accumulators, `step` bytes apart, pairwise into the first.
-  void combine_tree(char* parts, int64_t count, int64_t step) const {
+  // Folds `count` groups of `width` neighbouring accumulators pairwise into the first group.
+  void combine_tree(char* parts, int64_t count, int64_t width) const {
+    const int64_t step = width * calls.acc_size;
     for (int64_t gap = 1; gap < count; gap *= 2)
       for (int64_t i = 0; i + gap < count; i += 2 * gap)
-        calls.combine(parts + i * step, parts + (i + gap) * step, params);
+        calls.combine(parts + i * step, parts + (i + gap) * step, width, params);
   }
   void finish(const char* acc, int64_t i) const { calls.finish(acc, s.red, out, out2, i, params); }
 
@@ -88,8 +93,18 @@ struct Reduction {
       calls.row(in, s.red, 0, acc, params);
       return finish(acc, 0);
     }
-    const Scratch<char> parts(ctx, chunks > 1 ? units * calls.acc_size : 0);
     const int64_t per_task = at_least_one(kReduceChunk / smaller(piece, kReduceChunk));
+    constexpr int64_t kShort = 1024;
+    if (calls.short_rows != nullptr && s.red <= kShort && s.stride_red == 1 && s.inner == 1 &&
+        s.pieces == 1) {
+      run_tasks(ctx, ceil_div(outputs, per_task), [&](int64_t task) {
+        const int64_t begin = task * per_task, rows = smaller(outputs - begin, per_task);
+        calls.short_rows(in + begin * s.stride_outer * calls.in_size, rows, s.stride_outer, s.red,
+                         out, out2, begin, params);
+      });
+      return;
+    }
+    const Scratch<char> parts(ctx, chunks > 1 ? units * calls.acc_size : 0);
     run_tasks(ctx, ceil_div(units, per_task), [&](int64_t task) {
       alignas(16) char local[kMaxAcc];
       const Scratch<char> gathered(
@@ -118,7 +133,7 @@ struct Reduction {
     if (chunks == 1) return;
     for (int64_t i = 0; i < outputs; ++i) {
       char* first = parts.get() + i * chunks * calls.acc_size;
-      combine_tree(first, chunks, calls.acc_size);
+      combine_tree(first, chunks, 1);
       finish(first, i);
     }
   }
@@ -150,11 +165,10 @@ struct Reduction {
       }
     });
     if (chunks == 1) return;
-    for (int64_t i = 0; i < s.outer * s.inner; ++i) {
-      const int64_t start = (i / s.inner) * chunks * s.inner + i % s.inner;
-      char* first = parts.get() + start * calls.acc_size;
-      combine_tree(first, chunks, s.inner * calls.acc_size);
-      finish(first, i);
+    for (int64_t o = 0; o < s.outer; ++o) {
+      char* first = parts.get() + o * chunks * s.inner * calls.acc_size;
+      combine_tree(first, chunks, s.inner);
+      for (int64_t j = 0; j < s.inner; ++j) finish(first + j * calls.acc_size, o * s.inner + j);
     }
   }
 
@@ -179,6 +193,15 @@ void call_row(const char* p, int64_t n, int64_t first, char* acc, const double* 
   const auto a = Core::row(reinterpret_cast<const typename Core::In*>(p), n, first, params);
   memcpy(acc, &a, sizeof(a));
 }
+template <class Op>
+void call_short_rows(const char* p, int64_t rows, int64_t stride, int64_t n, void* out, void* out2,
+                     int64_t first, const double* params) {
+  const auto* x = reinterpret_cast<const typename Op::In*>(p);
+  for (int64_t r = 0; r < rows; ++r, x += stride) {
+    const typename Op::Acc acc = Op::Core::row(x, n, 0, params);
+    Op::finish(acc, n, out, out2, first + r, params);
+  }
+}
 template <class Core>
 void call_columns(const char* p, int64_t rows, int64_t stride, int64_t cols, int64_t first,
                   char* acc, const double* params) {
@@ -189,12 +212,21 @@ template <class Op>
 struct CallsOf {
   using Acc = typename Op::Acc;
   static_assert(sizeof(Acc) <= kMaxAcc);
-  static void combine(char* earlier, const char* later, const double* params) {
-    Acc a, b;
-    memcpy(&a, earlier, sizeof(a));
-    memcpy(&b, later, sizeof(b));
-    a = Op::combine(a, b, params);
-    memcpy(earlier, &a, sizeof(a));
+  static void combine(char* earlier, const char* later, int64_t count, const double* params) {
+    for (int64_t i = 0; i < count; ++i, earlier += sizeof(Acc), later += sizeof(Acc)) {
+      Acc a, b;
+      memcpy(&a, earlier, sizeof(a));
+      memcpy(&b, later, sizeof(b));
+      a = Op::combine(a, b, params);
+      memcpy(earlier, &a, sizeof(a));
+    }
+  }
+  // Operations that are asked for many short rows say so: the loop is worth its code.
+  static constexpr decltype(ReduceCalls::short_rows) short_rows() {
+    if constexpr (requires { requires Op::many_short_rows; })
+      return call_short_rows<Op>;
+    else
+      return nullptr;
   }
   static void identity(char* acc) {
     const Acc a = Op::identity();
@@ -210,6 +242,7 @@ struct CallsOf {
                                         sizeof(Acc),
                                         call_row<typename Op::Core>,
                                         call_columns<typename Op::Core>,
+                                        short_rows(),
                                         combine,
                                         identity,
                                         finish};

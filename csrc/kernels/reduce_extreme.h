@@ -132,9 +132,9 @@ struct Position {
       while (p[i] == p[i]) ++i;
     } else {
       while (i + 64 <= n) {  // a block at a time, then within the block
-        bool found = false;
-        for (int64_t j = i; j < i + 64; ++j) found |= p[j] == best;
-        if (found) break;
+        uint32_t found = 0;
+        for (int j = 0; j < 64; ++j) found |= p[i + j] == best ? 1u : 0u;
+        if (found != 0) break;
         i += 64;
       }
       while (p[i] != best) ++i;

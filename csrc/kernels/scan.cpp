@@ -3,10 +3,60 @@
 
 #include <math.h>
 
-#include "simd/vec.h"
+#include "simd/shuffle.h"
 
 namespace pycore::kernels::PYCORE_ISA {
 namespace {
+
+namespace v = simd;
+
+// A vector moved up by kBy lanes; what comes in below is `fill`.
+template <class T, int kBy, int... I>
+PYCORE_INLINE v::Vec<T> moved_up(v::Vec<T> x, v::Vec<T> fill, v::Lanes<I...>) {
+  return __builtin_shufflevector(x, fill, (I >= kBy ? I - kBy : v::kLanes<T> + I)...);
+}
+template <class T, int... I>
+PYCORE_INLINE v::Vec<T> last_in_all(v::Vec<T> x, v::Lanes<I...>) {
+  return __builtin_shufflevector(x, x, (static_cast<void>(I), v::kLanes<T> - 1)...);
+}
+// Lane l becomes the combination of lanes 0 to l.
+template <class Op, class T, int kBy = 1>
+PYCORE_INLINE v::Vec<T> prefixes(v::Vec<T> x, v::Vec<T> identity) {
+  if constexpr (kBy < v::kLanes<T>) {
+    using All = typename v::MakeLanes<v::kLanes<T>>::type;
+    x = Op::combine(x, moved_up<T, kBy>(x, identity, All{}));
+    return prefixes<Op, T, 2 * kBy>(x, identity);
+  } else {
+    return x;
+  }
+}
+// One line of an associative Op, a register of states at a time: what is carried on passes through
+// one operation per register instead of one per element.
+template <class Op>
+void scan_line(const typename Op::In* in, typename Op::In* out, int64_t n) {
+  using T = typename Op::In;
+  using State = typename Op::State;
+  constexpr int kL = v::kLanes<State>;
+  typedef T Narrow __attribute__((vector_size(kL * sizeof(T))));
+  using All = typename v::MakeLanes<kL>::type;
+  const v::Vec<State> identity = v::splat<State>(Op::identity());
+  v::Vec<State> carried = identity;
+  int64_t i = 0;
+  for (; i + kL <= n; i += kL) {
+    Narrow x;
+    memcpy(&x, in + i, sizeof(x));
+    const v::Vec<State> part =
+        prefixes<Op, State>(__builtin_convertvector(x, v::Vec<State>), identity);
+    const Narrow y = __builtin_convertvector(Op::combine(carried, part), Narrow);
+    memcpy(out + i, &y, sizeof(y));
+    carried = Op::combine(carried, last_in_all<State>(part, All{}));
+  }
+  State s = carried[0];
+  for (; i < n; ++i) {
+    s = Op::combine(s, static_cast<State>(in[i]));
+    out[i] = static_cast<T>(s);
+  }
+}
 
 // Op: start(x) -> State, step(State, x) -> State, value(State) -> T. Steps run in order; sums carry
 // double.
@@ -30,6 +80,10 @@ void scan(const Context& ctx, const void* in, void* out, int64_t* indices, int64
       const int64_t cols = inner - first < kColumns ? inner - first : kColumns;
       const int64_t offset = u / blocks * n * inner + first;
       if (inner == 1) {
+        if constexpr (Op::associative) {
+          scan_line<Op>(source + offset, target + offset, n);
+          continue;
+        }
         State s = Op::start(source[offset]);
         for (int64_t i = 0; i < n; ++i) {
           if (i > 0) s = Op::step(s, source[offset + i], i);
@@ -65,11 +119,21 @@ struct Wide<int64_t> {
   using type = uint64_t;
 };
 
+// float64 runs in order, where a sum may overflow that another order keeps finite; the wider states
+// of float32 cannot, and integers wrap around in any order.
+template <class T>
+constexpr bool kAnyOrder = !__is_same(T, double);
+
 template <class T>
 struct CumSum {
   using In = T;
   using State = typename Wide<T>::type;
-  static constexpr bool has_index = false;
+  static constexpr bool has_index = false, associative = kAnyOrder<T>;
+  static constexpr State identity() { return 0; }
+  template <class V>
+  static V combine(V a, V b) {
+    return a + b;
+  }
   static State start(T x) { return static_cast<State>(x); }
   static State step(State s, T x, int64_t) { return s + static_cast<State>(x); }
   static T value(State s) { return static_cast<T>(s); }
@@ -78,7 +142,7 @@ template <class T>
 struct CumProd {
   using In = T;
   using State = typename Wide<T>::type;
-  static constexpr bool has_index = false;
+  static constexpr bool has_index = false, associative = false;
   static State start(T x) { return static_cast<State>(x); }
   static State step(State s, T x, int64_t) { return s * static_cast<State>(x); }
   static T value(State s) { return static_cast<T>(s); }
@@ -90,9 +154,11 @@ struct CumExtreme {
     T best;
     int64_t index;
   };
-  static constexpr bool has_index = true;
+  static constexpr bool has_index = true, associative = false;
   static State start(T x) { return {x, 0}; }
   static State step(State s, T x, int64_t i) {
+    // Rare in most lines: as a jump that is foreseen it costs nothing.
+    if (__builtin_expect(kMax ? x < s.best : x > s.best, 1)) return s;
     if (x != x || (s.best == s.best && (kMax ? x >= s.best : x <= s.best))) return {x, i};
     return s;
   }
@@ -102,7 +168,7 @@ template <class T>
 struct LogCumSumExp {
   using In = T;
   using State = double;
-  static constexpr bool has_index = false;
+  static constexpr bool has_index = false, associative = false;
   static State start(T x) { return static_cast<double>(x); }
   static State step(State s, T x, int64_t) {
     const double y = static_cast<double>(x);

@@ -153,6 +153,21 @@ static Tensor isin(const Operand& elements, const Operand& test_elements, bool, 
     using T = typename decltype(tag)::type;
     const T *values = x.data<T>(), *sorted = pool.data<T>();
     int64_t n = pool.numel();
+    if constexpr (std::is_integral_v<T>) {
+      // Integers close together are marked in a table.
+      const auto low = n > 0 ? static_cast<uint64_t>(sorted[0]) : 0;
+      const auto span = n > 0 ? static_cast<uint64_t>(sorted[n - 1]) - low : 0;
+      if (n > 0 && span <= 4 * static_cast<uint64_t>(n + x.numel())) {
+        std::vector<uint8_t> there(span + 1, 0);
+        for (int64_t i = 0; i < n; ++i) there[static_cast<uint64_t>(sorted[i]) - low] = 1;
+        return parallel_for(x.numel(), 16384, [&](int64_t b, int64_t e) {
+          for (int64_t i = b; i < e; ++i) {
+            const uint64_t at = static_cast<uint64_t>(values[i]) - low;
+            to[i] = (at <= span && there[at] != 0) != invert;
+          }
+        });
+      }
+    }
     parallel_for(x.numel(), 2048, [&](int64_t b, int64_t e) {
       for (int64_t i = b; i < e; ++i) {
         int64_t at = lower_place(sorted, nullptr, n, values[i]);
