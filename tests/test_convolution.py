@@ -42,6 +42,8 @@ SHAPES = [
     Shape(2, (70, 64), (9, 9), (3, 3), stride=2, padding=1),
     Shape(1, (300, 64), (4, 4), (3, 3), padding=1),
     Shape(17, (32, 32), (1, 1), (3, 3), padding=1),
+    Shape(1, (64, 50), (14, 14), (3, 3), padding=1),
+    Shape(3, (64, 33), (11, 11), (3, 3)),
     # Many positions: panels are packed.
     Shape(5, (36, 50), (13, 14), (3, 3), padding=1),
     Shape(2, (48, 64), (17, 33), (3, 2), padding=1),

@@ -6,6 +6,7 @@
 
 #include "kernels/conv_direct.h"
 #include "kernels/gemm_pack.h"
+#include "kernels/gemm_small.h"
 
 namespace pycore {
 namespace {
@@ -16,6 +17,7 @@ using gemm::kNr;
 constexpr int64_t kPreparedBytes = 8 << 20;  // images that are prepared at a time
 constexpr int64_t kPatchBytes = 2 << 20;     // patches that are packed at a time for few positions
 constexpr int64_t kFewPositions = 512;       // that are not worth packing the weights
+constexpr int64_t kMostLone = 4;             // positions that do not get a vector
 constexpr int64_t kDirectDepth = 640;        // products per output that run_direct does well
 constexpr int64_t kSumBytes = 384 << 10;     // sums that one task holds
 
@@ -50,10 +52,11 @@ struct Product {
   T* y;
   int64_t plane, y_image;
   int64_t positions;
+  int64_t lone = 0;  // positions at the end that stand in no panel
 
   int64_t row_panels() const { return ceil_div(rows, per); }
-  int64_t panels() const { return ceil_div(positions, N); }
-  int64_t columns(int64_t panel) const { return min_of(N, positions - panel * N); }
+  int64_t panels() const { return ceil_div(positions - lone, N); }
+  int64_t columns(int64_t panel) const { return min_of(N, positions - lone - panel * N); }
   int64_t k_block() const { return ceil_div(k, ceil_div(k, gemm::kKc)); }
 
   // dst[i - k0, lane] for rows [k0, k1) of the patches. Writes a vector beyond the end.
@@ -153,32 +156,68 @@ struct Product {
     }
   }
 
-  // Tasks take rows; the patches are packed before, some rows of them at a time.
-  void run_few(const Context& ctx) const {
+  // Asks for a share of the weights that the next panel of rows reads, as they lie.
+  void prefetch_rows(int64_t r, int64_t k0, int64_t k1, int64_t share) const {
+    const int64_t begin = r * per, here = min_of(per, rows - begin), count = panels();
+    for (int64_t i = share * here / count; i < (share + 1) * here / count; ++i) {
+      const T* row = w + (begin + i) * w_row;
+      for (int64_t j = k0; j < k1; j += 64 / int64_t{sizeof(T)}) __builtin_prefetch(row + j, 0, 2);
+    }
+  }
+
+  // Tasks take rows; the patches are packed before, some rows of them at a time. Positions that
+  // would hardly fill another vector (7 x 7 = 3 * 16 + 1) are dot products with the rows of
+  // weights.
+  void run_few(const Context& ctx) {
+    constexpr int L = kLanes<T>;
+    lone = w_row != 0 && positions > L && positions % L <= kMostLone ? positions % L : 0;
     const int64_t pitch = panels() * N, depth = k_block();
     const int64_t fit = kPatchBytes / static_cast<int64_t>(sizeof(T)) / pitch;
-    const int64_t chunk = min_of(k, max_of(1, fit / depth) * depth),
-                  panel_size = chunk * N + kLanes<T>;
-    const Scratch<T> sums(ctx, rows * pitch), patches(ctx, panels() * panel_size);
+    const int64_t chunk = min_of(k, max_of(1, fit / depth) * depth), panel_size = chunk * N + L;
+    const Scratch<T> sums(ctx, rows * (pitch + lone));
+    const Scratch<T> patches(ctx, panels() * panel_size + lone * chunk);
+    T *lone_sums = sums.get() + rows * pitch, *lone_patches = patches.get() + panels() * panel_size;
+    Run ends[kMostLone + 1];
+    runs_of(grid, x_image, y_image, positions - lone, lone, 1, ends);
     const int64_t tasks =
         min_of(min_of(row_panels(), 16), max_of(1, rows * pitch * min_of(k, chunk) / kTaskWork));
     for (int64_t c0 = 0; c0 < k; c0 += chunk) {
       const int64_t c1 = min_of(k, c0 + chunk);
-      run_tasks(ctx, panels(), [&](int64_t p) { pack(p, c0, c1, patches.get() + p * panel_size); });
+      run_tasks(ctx, panels() + lone, [&](int64_t p) {
+        if (p < panels()) {
+          pack(p, c0, c1, patches.get() + p * panel_size);
+          return;
+        }
+        const int64_t j = p - panels();
+        for (int64_t i = c0; i < c1; ++i) {
+          lone_patches[j * chunk + i - c0] = x[offsets[i] + ends[j].in];
+        }
+      });
       run_tasks(ctx, tasks, [&](int64_t t) {
         const int64_t r0 = t * row_panels() / tasks, r1 = (t + 1) * row_panels() / tasks;
         for (int64_t k0 = c0; k0 < c1; k0 += depth) {
+          const int64_t k1 = min_of(c1, k0 + depth);
           for (int64_t r = r0; r < r1; ++r) {
             for (int64_t p = 0; p < panels(); ++p) {
-              multiply(r, r + 1, k0, min_of(c1, k0 + depth),
-                       patches.get() + p * panel_size + (k0 - c0) * N, columns(p),
+              if (w_row != 0) prefetch_rows(r + 1, k0, k1, p);
+              multiply(r, r + 1, k0, k1, patches.get() + p * panel_size + (k0 - c0) * N, columns(p),
                        sums.get() + p * N, pitch);
             }
+            if (lone == 0) continue;
+            gemm::dot_columns<T>(lone, k1 - k0, lone_patches + k0 - c0, chunk,
+                                 w + r * per * w_row + k0, w_row, lone_sums + r * per, rows, 0,
+                                 min_of(per, rows - r * per), {nullptr, nullptr, k0 > 0, false});
           }
         }
         if (c1 < k) return;
+        const int64_t end = min_of(rows, r1 * per);
         for (int64_t p = 0; p < panels(); ++p) {
-          finish(p, r0 * per, min_of(rows, r1 * per), sums.get() + p * N, pitch);
+          finish(p, r0 * per, end, sums.get() + p * N, pitch);
+        }
+        for (int64_t j = 0; j < lone; ++j) {
+          for (int64_t i = r0 * per; i < end; ++i) {
+            y[i * plane + ends[j].out] = lone_sums[j * rows + i] + (bias ? bias[i] : T{});
+          }
         }
       });
     }
@@ -260,23 +299,22 @@ void run_product(const Context& ctx, const Job<T>& job, int64_t w_row) {
         reach = max_of(reach, offsets.get()[j]);
       }
       for (int64_t group = 0; group < job.groups; ++group) {
-        const Product<T> product{
-            pass.grid,
-            job.rows,
-            job.panel_rows(),
-            k,
-            offsets.get(),
-            reach,
-            pass.w + group * (w_row ? job.rows * w_row : job.panels() * k * kMr),
-            w_row,
-            job.bias ? job.bias + group * job.rows : nullptr,
-            x + group * job.channels * plane,
-            image,
-            x_size - group * job.channels * plane,
-            job.dst + (first * job.groups + group) * job.rows * job.plane,
-            job.plane,
-            job.groups * job.rows * job.plane,
-            here * volume(pass.grid.size)};
+        Product<T> product{pass.grid,
+                           job.rows,
+                           job.panel_rows(),
+                           k,
+                           offsets.get(),
+                           reach,
+                           pass.w + group * (w_row ? job.rows * w_row : job.panels() * k * kMr),
+                           w_row,
+                           job.bias ? job.bias + group * job.rows : nullptr,
+                           x + group * job.channels * plane,
+                           image,
+                           x_size - group * job.channels * plane,
+                           job.dst + (first * job.groups + group) * job.rows * job.plane,
+                           job.plane,
+                           job.groups * job.rows * job.plane,
+                           here * volume(pass.grid.size)};
         product.positions <= kFewPositions ? product.run_few(ctx) : product.run_many(ctx);
       }
     }

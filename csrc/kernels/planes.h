@@ -57,6 +57,10 @@ struct Prepared {
         split_row(from, row);
         return;
       }
+      if (phases == 4) {
+        split_row_in_four(from, row);
+        return;
+      }
       if (phases % kLanes<T> == 0 && low[2] == 0) {
         split_patches(from, row);
         return;
@@ -125,6 +129,27 @@ struct Prepared {
       store_partial(even + i / 2, x, (left + 1) / 2);
       store_partial(odd + i / 2, y, left / 2);
     }
+  }
+  template <class T>
+  void split_row_in_four(const T* src, T* row) const {
+    constexpr int L = kLanes<T>;
+    T* phase[4];
+    for (int64_t q = 0; q < 4; ++q)
+      phase[q] = row + (low[2] + q) % 4 * phase_len() + (low[2] + q) / 4;
+    int64_t i = 0;
+    for (; i + 4 * L <= size[2]; i += 4 * L) {
+      Vec<T> a = load(src + i), b = load(src + i + L);
+      Vec<T> c = load(src + i + 2 * L), d = load(src + i + 3 * L);
+      deinterleave<T>(a, b);  // even and odd elements
+      deinterleave<T>(c, d);
+      deinterleave<T>(a, c);
+      deinterleave<T>(b, d);
+      store(phase[0] + i / 4, a);
+      store(phase[1] + i / 4, b);
+      store(phase[2] + i / 4, c);
+      store(phase[3] + i / 4, d);
+    }
+    for (; i < size[2]; ++i) phase[i % 4][i / 4] = src[i];
   }
   // Phases of whole vectors: square blocks are transposed.
   template <class T>

@@ -128,6 +128,21 @@ void adaptive_max(const Context& ctx, const PoolArgs& g, const void* x, void* y,
     return;
   }
   if (g.planes == 0 || volume(g.out) == 0) return;
+  if constexpr (kFloat<T>) {
+    if (volume(g.in) < (int64_t{1} << 30)) {
+      using I = typename LaneInt<T>::type;
+      const int64_t in = volume(g.in), out = volume(g.out);
+      for_planes(ctx, g.planes, in, [&](int64_t first, int64_t last) {
+        const Scratch<T> best(ctx, g.in[2]);
+        const Scratch<I> rows(ctx, g.in[2]);
+        for (int64_t p = first; p < last; ++p) {
+          adaptive_max_plane<T>(g, static_cast<const T*>(x) + p * in, static_cast<T*>(y) + p * out,
+                                indices ? indices + p * out : nullptr, best.get(), rows.get());
+        }
+      });
+      return;
+    }
+  }
   max_scalar<T, false>(ctx, g, static_cast<const T*>(x), static_cast<T*>(y), indices, volume(g.in),
                        adaptive_window);
 }
@@ -198,10 +213,12 @@ void adaptive_average(const Context& ctx, const PoolArgs& g, const void* source,
     return;
   }
   for_planes(ctx, g.planes, in, [&](int64_t first, int64_t last) {
+    if (out == 1 && !Backward) {
+      means_of(from + first * in, last - first, in, to + first);
+      return;
+    }
     for (int64_t p = first; p < last; ++p) {
-      if (out == 1 && !Backward) {
-        to[p] = mean_of(from + p * in, in);
-      } else if (out == 1) {
+      if (out == 1) {
         const T share = from[p] / static_cast<T>(in);
         for (int64_t i = 0; i < in; ++i) to[p * in + i] = share;
       } else if constexpr (Backward) {

@@ -102,23 +102,28 @@ void adaptive_avg_plane(const PoolArgs& g, const T* from, T* to) {
   }
 }
 
-// Global pooling: the mean of n elements through four accumulators and a fixed tree.
+// Global pooling: means of `planes` planes of n elements, each through four accumulators and a
+// fixed tree; the last step takes a vector of planes at once.
 template <class T>
-T mean_of(const T* x, int64_t n) {
+void means_of(const T* x, int64_t planes, int64_t n, T* out) {
   constexpr int L = kLanes<T>;
-  Vec<T> sum[L < 4 ? 4 : L] = {};
-  int64_t i = 0;
-  for (; i + 4 * L <= n; i += 4 * L) {
+  for (int64_t p = 0; p < planes; p += L) {
+    const int here = static_cast<int>(min_of(L, planes - p));
+    Vec<T> sums[L] = {};
+    for (int l = 0; l < here; ++l) {
+      const T* plane = x + (p + l) * n;
+      Vec<T> sum[4] = {};
+      int64_t i = 0;
+      for (; i + 4 * L <= n; i += 4 * L) {
 #pragma GCC unroll 4
-    for (int a = 0; a < 4; ++a) sum[a] += load(x + i + a * L);
+        for (int a = 0; a < 4; ++a) sum[a] += load(plane + i + a * L);
+      }
+      for (; i + L <= n; i += L) sum[0] += load(plane + i);
+      if (i < n) sum[0] += load_partial(plane + i, static_cast<int>(n - i));
+      sums[l] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    }
+    store_partial(out + p, sum_each<T>(sums) / static_cast<T>(n), here);
   }
-  for (; i < n; i += L) {
-    const int64_t left = min_of(L, n - i);
-    sum[0] += left == L ? load(x + i) : load_partial(x + i, static_cast<int>(left));
-  }
-  sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-  for (int a = 1; a < L; ++a) sum[a] = Vec<T>{};
-  return sum_each<T>(sum)[0] / static_cast<T>(n);
 }
 
 }  // namespace pool

@@ -137,6 +137,57 @@ struct MaxVectors {
   }
 };
 
+// Adaptive windows of uneven sizes, floats: first the maximum of every column over the rows of a
+// window, a vector at a time, then over its columns. `best` and `rows` hold one entry per column:
+// the maximum and the row that it was found in.
+template <class T>
+void adaptive_max_plane(const PoolArgs& g, const T* x, T* y, int64_t* indices, T* best,
+                        typename LaneInt<T>::type* rows) {
+  constexpr int L = kLanes<T>;
+  using I = typename LaneInt<T>::type;
+  const int64_t width = g.in[2];
+  int64_t out = 0;
+  for (int64_t od = 0; od < g.out[0]; ++od) {
+    const Span d = adaptive_window(g, 0, od);
+    for (int64_t oh = 0; oh < g.out[1]; ++oh) {
+      const Span h = adaptive_window(g, 1, oh);
+      const I first_row = static_cast<I>(d.start * g.in[1] + h.start);
+      for (int64_t c = 0; c < width; c += L) {
+        const int n = static_cast<int>(min_of(L, width - c));
+        Vec<T> top = splat<T>(loser<T, false>());
+        Vec<I> where = Vec<I>{} + first_row;
+        for (int64_t i = d.start; i < d.end; ++i) {
+          for (int64_t j = h.start; j < h.end; ++j) {
+            const I row = static_cast<I>(i * g.in[1] + j);
+            const T* from = x + row * width + c;
+            const Vec<T> v = n == L ? load(from) : load_partial(from, n);
+            const Mask<T> wins = (v > top) | (v != v);
+            top = select<T>(wins, v, top);
+            where = wins ? Vec<I>{} + row : where;
+          }
+        }
+        store_partial(best + c, top, n);
+        store_partial(rows + c, where, n);
+      }
+      // Of equal values the first in the order of rows wins, of NaNs the last.
+      for (int64_t ow = 0; ow < g.out[2]; ++ow, ++out) {
+        const Span w = adaptive_window(g, 2, ow);
+        T top = loser<T, false>();
+        I row = first_row;
+        int64_t column = w.start;
+        for (int64_t k = w.start; k < w.end; ++k) {
+          const T v = best[k];
+          const bool wins =
+              v > top || (v == top && rows[k] < row) || (v != v && !(top != top && rows[k] < row));
+          if (wins) top = v, row = rows[k], column = k;
+        }
+        y[out] = top;
+        if (indices) indices[out] = row * width + column;
+      }
+    }
+  }
+}
+
 }  // namespace pool
 }  // namespace
 }  // namespace pycore
