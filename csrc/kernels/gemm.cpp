@@ -81,7 +81,7 @@ void product(const Context& ctx, const Problem<T>& q) {
   const int64_t work = q.m * q.n * q.k;
   if (q.m <= 7 && q.acs == 1 && q.brs == 1 && q.k > 1) {
     report(ctx, "dot products of few rows");
-    const int64_t groups = ceil_div(q.n, L), tasks = min_of(groups, tasks_for(4 * work));
+    const int64_t groups = ceil_div(q.n, L), tasks = min_of(groups, tasks_for(8 * work));
     run_tasks(ctx, tasks, [&](int64_t t) {
       dot_columns<T>(q.m, q.k, q.a, q.ars, q.b, q.bcs, q.c, q.crs, t * groups / tasks * L,
                      min_of(q.n, (t + 1) * groups / tasks * L), q.e);
@@ -92,7 +92,7 @@ void product(const Context& ctx, const Problem<T>& q) {
   if (q.m == 1 && q.bcs == 1 && q.k * q.n * static_cast<int64_t>(sizeof(T)) > kSmallBytes) {
     report(ctx, "one row, B from memory");
     const int64_t groups = ceil_div(q.n, kSpreadColumns),
-                  tasks = min_of(groups, tasks_for(4 * work));
+                  tasks = min_of(groups, tasks_for(8 * work));
     run_tasks(ctx, tasks, [&](int64_t t) {
       spread_columns<T>(q.m, q.k, q.a, q.ars, q.acs, q.b, q.brs, q.c, q.crs,
                         t * groups / tasks * kSpreadColumns,
@@ -102,7 +102,7 @@ void product(const Context& ctx, const Problem<T>& q) {
   }
   if (q.m == 1 && b_rows) {
     report(ctx, "one row");
-    const int64_t groups = ceil_div(q.n, 8 * L), tasks = min_of(groups, tasks_for(4 * work));
+    const int64_t groups = ceil_div(q.n, 8 * L), tasks = min_of(groups, tasks_for(8 * work));
     run_tasks(ctx, tasks, [&](int64_t t) {
       row_columns<T>(q.k, q.a, q.acs, q.b, q.brs, q.c, t * groups / tasks * 8 * L,
                      min_of(q.n, (t + 1) * groups / tasks * 8 * L), q.e);
