@@ -33,7 +33,9 @@ inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 // An Op without its types: accumulators are blocks of acc_size bytes.
 struct ReduceCalls {
   int64_t in_size, acc_size;
-  void (*row)(const char* p, int64_t n, int64_t first, char* acc, const double* params);
+  // row for `rows` rows of n elements, `stride` apart, which follow one another along the axis.
+  void (*row)(const char* p, int64_t rows, int64_t stride, int64_t n, int64_t first, char* acc,
+              const double* params);
   void (*columns)(const char* p, int64_t rows, int64_t stride, int64_t cols, int64_t first,
                   char* acc, const double* params);
   // row and finish for `rows` rows, `stride` apart, whose outputs begin at `first`.
@@ -88,12 +90,15 @@ struct Reduction {
     const int64_t outputs = s.outer * s.inner;
     const int64_t piece = s.red / s.pieces, per_piece = ceil_div(piece, kReduceChunk);
     const int64_t chunks = per_piece * s.pieces;
+    // Pieces that one chunk takes whole go together.
+    const int64_t together = per_piece == 1 && s.stride_red == 1 ? s.pieces : 1;
     const int64_t units = outputs * chunks;
     if (units == 1 && s.stride_red == 1) {  // nothing to set up for small tensors
-      calls.row(in, s.red, 0, acc, params);
+      calls.row(in, 1, 0, s.red, 0, acc, params);
       return finish(acc, 0);
     }
-    const int64_t per_task = at_least_one(kReduceChunk / smaller(piece, kReduceChunk));
+    const int64_t least = at_least_one(kReduceChunk / smaller(piece, kReduceChunk));
+    const int64_t per_task = ceil_div(least, together) * together;
     constexpr int64_t kShort = 1024;
     if (calls.short_rows != nullptr && s.red <= kShort && s.stride_red == 1 && s.inner == 1 &&
         s.pieces == 1) {
@@ -110,14 +115,14 @@ struct Reduction {
       const Scratch<char> gathered(
           ctx, s.stride_red != 1 ? smaller(piece, kReduceChunk) * calls.in_size : 0);
       int64_t u = task * per_task, i = u / chunks, chunk = u % chunks;
-      for (; u < smaller(units, (task + 1) * per_task); ++u) {
+      for (; u < smaller(units, (task + 1) * per_task); u += together) {
         const int64_t o = s.inner == 1 ? i : i / s.inner, column = s.inner == 1 ? 0 : i % s.inner;
         const int64_t at = per_piece == 1 ? chunk : chunk / per_piece;
         const int64_t begin = (chunk - at * per_piece) * kReduceChunk;
         const int64_t n = smaller(piece - begin, kReduceChunk), first = at * piece + begin;
         const char* p = in + calls.in_size * (o * s.stride_outer + column * s.stride_inner +
                                               at * s.stride_piece + begin * s.stride_red);
-        if (++chunk == chunks) {
+        if ((chunk += together) == chunks) {
           chunk = 0;
           ++i;
         }
@@ -126,7 +131,7 @@ struct Reduction {
           p = gathered.get();
         }
         char* target = chunks > 1 ? parts.get() + u * calls.acc_size : local;
-        calls.row(p, n, first, target, params);
+        calls.row(p, together, s.stride_piece, n, first, target, params);
         if (chunks == 1) finish(target, u);
       }
     });
@@ -189,9 +194,13 @@ struct Reduction {
 
 // The work on elements, shared by the operations that differ in finish() only (their `Core`).
 template <class Core>
-void call_row(const char* p, int64_t n, int64_t first, char* acc, const double* params) {
-  const auto a = Core::row(reinterpret_cast<const typename Core::In*>(p), n, first, params);
-  memcpy(acc, &a, sizeof(a));
+void call_row(const char* p, int64_t rows, int64_t stride, int64_t n, int64_t first, char* acc,
+              const double* params) {
+  const auto* x = reinterpret_cast<const typename Core::In*>(p);
+  for (int64_t r = 0; r < rows; ++r, x += stride, acc += sizeof(typename Core::Acc)) {
+    const auto a = Core::row(x, n, first + r * n, params);
+    memcpy(acc, &a, sizeof(a));
+  }
 }
 template <class Op>
 void call_short_rows(const char* p, int64_t rows, int64_t stride, int64_t n, void* out, void* out2,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/parallel.h"
 #include "ops/ops.h"
 
 namespace pycore {
@@ -191,18 +192,23 @@ Tensor arange(Scalar start, Scalar end, Scalar step, Dtype dtype, Ignored, Ignor
     n = static_cast<int64_t>(m);
   }
   Tensor out = empty({{n}}, t);
+  constexpr int64_t kGrain = 32768;
   dispatch_all(t, [&](auto tag) {
     using T = typename decltype(tag)::type;
     if constexpr (std::is_floating_point_v<T>) {
       auto* p = out.data<T>();
-      for (int64_t i = 0; i < n; ++i) p[i] = static_cast<T>(s + static_cast<double>(i) * d);
+      parallel_for(n, kGrain, [&](int64_t b, int64_t e) {
+        for (int64_t i = b; i < e; ++i) p[i] = static_cast<T>(s + static_cast<double>(i) * d);
+      });
     } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
       for (int64_t i = 0; i < n; ++i)
         scalar_bytes(Scalar(s + static_cast<double>(i) * d), t, out->data + i * 2);
     } else {
       auto* p = out.data<T>();
-      int64_t a = start.to_int(), b = step.to_int();
-      for (int64_t i = 0; i < n; ++i) p[i] = static_cast<T>(a + i * b);
+      const int64_t first = start.to_int(), by = step.to_int();
+      parallel_for(n, kGrain, [&](int64_t b, int64_t e) {
+        for (int64_t i = b; i < e; ++i) p[i] = static_cast<T>(first + i * by);
+      });
     }
   });
   return finish(std::move(out), grad);

@@ -136,7 +136,7 @@ void split_for_writing(const IndexPlan& plan, const Body& body) {
         plan.outer.n, std::max<int64_t>(1, kMoveGrain / std::max<int64_t>(1, per_outer)),
         [&](int64_t b, int64_t e) { body(b * plan.picked.n, e * plan.picked.n, 0, plan.inner.n); });
   } else if (plan.inner.n >= 2 * kColumns && per_outer > kMoveGrain) {
-    parallel_for(plan.inner.n, std::max(kColumns, (plan.inner.n + 7) / 8),
+    parallel_for(plan.inner.n, std::max(kColumns, (plan.inner.n + 255) / 256 * kColumns),
                  [&](int64_t b, int64_t e) { body(0, rows, b, e); });
   } else {
     body(0, rows, 0, plan.inner.n);

@@ -155,22 +155,29 @@ class LineSorter {
     if constexpr (sizeof(T) == 8) {
       sort_wide(x, stride, n, descending ? ~uint64_t{0} : 0);
     } else {
-      places_ = 32;
-      kernels_now().order->ranks[static_cast<int>(dtype_of<T>)](
-          x, n, stride, descending ? ~uint32_t{0} : 0, ranks_);
+      const auto ranks = kernels_now().order->ranks[static_cast<int>(dtype_of<T>)];
+      parallel_for(n, kPart, [&](int64_t b, int64_t e) {
+        ranks(x + b * stride, e - b, stride, descending ? ~uint32_t{0} : 0, ranks_ + b);
+        if (b > 0)
+          for (int64_t i = b; i < e; ++i) ranks_[i] += static_cast<uint64_t>(b);
+      });
       sort_bits(n, 32 + kKeyBits<T>);
     }
   }
-  // The value at place k of the order of x, which has been sorted. Keys of 32 bits say it unless it
-  // is zero or NaN, whose bits they lose; to read it may be a long way.
+  // The value at place k of the order of x, which has been sorted. A whole key says it, unless the
+  // value is zero or NaN, whose bits are lost; to read it may be a long way.
   template <class T>
   T value(const T* x, int64_t stride, int64_t k, bool descending) const {
-    if constexpr (sizeof(T) == 4) {
-      const auto key = static_cast<uint32_t>(ranks_[k] >> 32) ^ (descending ? ~uint32_t{0} : 0);
-      constexpr uint32_t kSign = 0x80000000u;
-      if constexpr (std::is_integral_v<T>) return std::bit_cast<T>(key ^ kSign);
-      if (key != kSign && key != ~uint32_t{0})
-        return std::bit_cast<T>(key & kSign ? key ^ kSign : ~key);
+    if constexpr (sizeof(T) >= 4) {
+      using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+      constexpr Bits kSign = Bits{1} << (kKeyBits<T> - 1);
+      const Bits key = static_cast<Bits>((ranks_[k] >> places_) + least_) ^
+                       (descending ? static_cast<Bits>(~Bits{0}) : Bits{0});
+      if constexpr (std::is_integral_v<T>) {
+        if (lost_ == 0) return std::bit_cast<T>(key ^ kSign);
+      } else if (lost_ == 0 && key != kSign && key != static_cast<Bits>(~Bits{0})) {
+        return std::bit_cast<T>((key & kSign) != 0 ? key ^ kSign : static_cast<Bits>(~key));
+      }
     }
     return x[place(k) * stride];
   }
@@ -200,20 +207,36 @@ class LineSorter {
   // highest bits, and what these do not tell apart is put right afterwards.
   template <class T>
   void sort_wide(const T* x, int64_t stride, int64_t n, uint64_t flip) {
-    uint64_t least = ~uint64_t{0}, most = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      const uint64_t key = key_of(x[i * stride]) ^ flip;
-      least = std::min(least, key);
-      most = std::max(most, key);
+    const int64_t parts = (n + kPart - 1) / kPart;
+    struct Range {
+      uint64_t least = ~uint64_t{0}, most = 0;
+    };
+    std::vector<Range> ranges(static_cast<size_t>(parts));
+    parallel_for(n, kPart, [&](int64_t b, int64_t e) {
+      Range range;
+      for (int64_t i = b; i < e; ++i) {
+        const uint64_t key = key_of(x[i * stride]) ^ flip;
+        range.least = std::min(range.least, key);
+        range.most = std::max(range.most, key);
+      }
+      ranges[static_cast<size_t>(b / kPart)] = range;
+    });
+    Range all;
+    for (const Range& range : ranges) {
+      all.least = std::min(all.least, range.least);
+      all.most = std::max(all.most, range.most);
     }
-    places_ = static_cast<int>(std::bit_width(static_cast<uint64_t>(std::max<int64_t>(n, 2) - 1)));
-    const int bits = static_cast<int>(std::bit_width(most - least));
-    const int lost = std::max(0, bits + places_ - 64);
-    for (int64_t i = 0; i < n; ++i)
-      ranks_[i] =
-          ((key_of(x[i * stride]) ^ flip) - least) >> lost << places_ | static_cast<uint64_t>(i);
-    sort_bits(n, bits - lost + places_);
-    if (lost == 0) return;
+    least_ = all.least;
+    places_ = std::bit_width(static_cast<uint64_t>(std::max<int64_t>(n, 2) - 1));
+    const int bits = std::bit_width(all.most - all.least);
+    lost_ = std::max(0, bits + places_ - 64);
+    parallel_for(n, kPart, [&](int64_t b, int64_t e) {
+      for (int64_t i = b; i < e; ++i)
+        ranks_[i] = ((key_of(x[i * stride]) ^ flip) - least_) >> lost_ << places_ |
+                    static_cast<uint64_t>(i);
+    });
+    sort_bits(n, bits - lost_ + places_);
+    if (lost_ == 0) return;
     const auto before = [&](uint64_t a, uint64_t b) {
       const uint64_t mask = (uint64_t{1} << places_) - 1;
       const uint64_t p = key_of(x[static_cast<int64_t>(a & mask) * stride]) ^ flip;
@@ -227,10 +250,13 @@ class LineSorter {
     }
   }
 
-  Tensor room_;     // for the ranks, twice
-  int64_t second_;  // where the second half begins
+  static constexpr int64_t kPart = 1 << 16;  // values of a task
+  Tensor room_;                              // for the ranks, twice
+  int64_t second_;                           // where the second half begins
   uint64_t* ranks_ = nullptr;
-  int places_ = 32;  // bits below the key
+  int places_ = 32;     // bits below the key
+  int lost_ = 0;        // bits of the key that are not in the rank
+  uint64_t least_ = 0;  // what has been taken from the key
 };
 
 // --- selecting by rank

@@ -182,8 +182,19 @@ static Pair topk(const Tensor& input, int64_t k, int64_t dim, bool largest, bool
       line.fill();
       return least_ranks(ranks, line.other, k, line.n);
     }
-    // The best so far as a heap, the worst of them on top.
-    for (int64_t i = 0; i < k; ++i) ranks[i] = line.rank(i);
+    constexpr int64_t kShort = 4096;
+    if (line.n <= kShort) {
+      // All ranks at once, and the best so far as a heap, the worst of them on top.
+      auto* best = line.other;
+      line.fill();
+      std::copy_n(ranks, k, best);
+      std::make_heap(best, best + k);
+      for (int64_t i = k; i < line.n; ++i)
+        if (__builtin_expect(ranks[i] < best[0], 0)) replace_greatest(best, k, ranks[i]);
+      std::sort_heap(best, best + k);
+      return static_cast<decltype(least_ranks(ranks, ranks, k, k))>(best);
+    }
+    line.fill_part(0, k, ranks);
     std::make_heap(ranks, ranks + k);
     constexpr int64_t kBlock = 64;
     std::remove_pointer_t<decltype(ranks)> block[kBlock];
