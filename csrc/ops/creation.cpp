@@ -207,7 +207,9 @@ Tensor arange(Scalar start, Scalar end, Scalar step, Dtype dtype, Ignored, Ignor
       auto* p = out.data<T>();
       const int64_t first = start.to_int(), by = step.to_int();
       parallel_for(n, kGrain, [&](int64_t b, int64_t e) {
-        for (int64_t i = b; i < e; ++i) p[i] = static_cast<T>(first + i * by);
+        uint64_t x =
+            static_cast<uint64_t>(first) + static_cast<uint64_t>(b) * static_cast<uint64_t>(by);
+        for (int64_t i = b; i < e; ++i, x += static_cast<uint64_t>(by)) p[i] = static_cast<T>(x);
       });
     }
   });
