@@ -16,6 +16,7 @@ except ModuleNotFoundError as missing:
         "Python outside of the folder of its sources; if not, install it with `pip install .`"
     ) from None
 from ._C import *
+from ._C import _int_mm as _int_mm  # PyTorch has it under this name
 
 __version__ = "0.1.0"
 

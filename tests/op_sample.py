@@ -19,7 +19,7 @@ class Data:
     """A tensor to be: drawn from a range with a seed of its own, or given values."""
 
     shape: tuple[int, ...]
-    kind: str  # "f": floating, "i": int64, "b": bool
+    kind: str  # "f": floating, "i": int64, "o": int8 (int64 for references), "b": bool
     low: float = -2.0
     high: float = 2.0
     values: Any = None
@@ -29,13 +29,13 @@ class Data:
 
     def array(self) -> np.ndarray:
         """The values as float64, int64 or bool."""
-        dtype = {"f": np.float64, "i": np.int64, "b": np.bool_}[self.kind]
+        dtype = {"f": np.float64, "i": np.int64, "o": np.int64, "b": np.bool_}[self.kind]
         if self.values is not None:
             return np.array(self.values, dtype=dtype).reshape(self.shape)
         rng = np.random.default_rng(self.seed)
         if self.kind == "b":
             return rng.random(self.shape) < 0.5
-        if self.kind == "i":
+        if self.kind in "io":
             return rng.integers(int(self.low), int(self.high), self.shape, dtype=np.int64)
         # Rounded to 1/1024 so that float32 holds the same numbers.
         return np.round((self.low + rng.random(self.shape) * (self.high - self.low)) * 1024) / 1024
@@ -49,6 +49,11 @@ def f(*shape: int, lo: float = -2.0, hi: float = 2.0, grad: bool = True) -> Data
 def i(*shape: int, lo: int = -5, hi: int = 6) -> Data:
     """Integers from [lo, hi)."""
     return Data(shape, "i", lo, hi)
+
+
+def octets(*shape: int) -> Data:
+    """Integers of 8 bits."""
+    return Data(shape, "o", -128, 128)
 
 
 def b(*shape: int) -> Data:
@@ -134,7 +139,7 @@ class Table:
 
 def tensor(m: Any, data: Data, dtype: str = "float32", grad: bool = False) -> Any:
     """The data as a tensor of library m; floating ones in the given dtype."""
-    name = {"f": dtype, "i": "int64", "b": "bool"}[data.kind]
+    name = {"f": dtype, "i": "int64", "o": "int8", "b": "bool"}[data.kind]
     array = data.array()
     t = m.tensor(array.tolist(), dtype=getattr(m, name))
     if tuple(t.shape) != data.shape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from op_sample import T, b, f, i, index, values
+from op_sample import T, b, f, i, index, octets, values
 
 add = T.add
 
@@ -110,6 +110,7 @@ add("logcumsumexp", f(2, 3), 1, ref=lambda x, d: np.logaddexp.accumulate(x, axis
 
 add("mm", f(2, 3), f(3, 4), ref=np.matmul)
 add("mm", f(2, 0), f(0, 3), ref=np.matmul)
+add("_int_mm", octets(3, 70), octets(70, 5), ref=np.matmul)
 add("bmm", f(2, 2, 3), f(2, 3, 2), ref=np.matmul)
 add("mv", f(2, 3), f(3), ref=np.matmul)
 for name in ("dot", "vdot"):

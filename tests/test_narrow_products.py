@@ -89,3 +89,51 @@ def test_infinity_and_nan_stay_in_their_place(dtype, rows) -> None:
         assert pycore.isinf(got[: rows - 1, 7]).all() and pycore.isnan(got[:, 9]).all()
         assert pycore.isnan(got[rows - 1, 7])
         assert (got[: rows - 1, :7] == 50).all() and (got[rows - 1, :7] == -math.inf).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_bytes(shape) -> None:
+    m, n, k = shape
+    generator = np.random.default_rng(7)
+    for left, right in product((False, True), repeat=2):
+        x = generator.integers(-128, 128, (k, m) if left else (m, k))
+        y = generator.integers(-128, 128, (n, k) if right else (k, n))
+        a = pycore.from_numpy(x.astype("int8")).t() if left else pycore.from_numpy(x.astype("int8"))
+        b = pycore.from_numpy(y.astype("int8"))
+        b = b.t() if right else b
+        exact = (x.T if left else x) @ (y.T if right else y)
+        got = pycore._int_mm(a, b)
+        assert got.dtype == pycore.int32
+        assert (got.numpy() == exact).all()
+        assert pycore.equal(
+            pycore._int_mm(a.to(pycore.uint8), b), a.to(pycore.uint8).int() @ b.int()
+        )
+        out = pycore.empty(n, m, dtype=pycore.int32).t()
+        assert (pycore._int_mm(a, b, out=out).numpy() == exact).all()
+
+
+def test_bytes_at_the_ends_of_their_range() -> None:
+    for x, y in product((-128, 127), repeat=2):
+        for rows in (1, 20, 80):
+            a = pycore.full((rows, 1030), x, dtype=pycore.int8)
+            b = pycore.full((33, 1030), y, dtype=pycore.int8).t()
+            assert (pycore._int_mm(a, b) == 1030 * x * y).all()
+
+
+def test_bytes_wrap_only_if_the_result_does() -> None:
+    for rows in (1, 20):
+        a = pycore.full((rows, 70000), 127, dtype=pycore.int8)
+        b = pycore.full((5, 70000), -128, dtype=pycore.int8).t()
+        assert (pycore._int_mm(a, b) == -128 * 127 * 70000).all()
+
+
+def test_bytes_are_checked() -> None:
+    a = pycore.ones(2, 3, dtype=pycore.int8)
+    with pytest.raises(RuntimeError, match="size\\(1\\) needs to match"):
+        pycore._int_mm(a, a)
+    with pytest.raises(RuntimeError, match="Expected self dtype to be int8 or uint8 but got float"):
+        pycore._int_mm(a.float(), a.t())
+    with pytest.raises(RuntimeError, match="Expected mat2 dtype to be of type int8 but got int"):
+        pycore._int_mm(a, a.t().int())
+    with pytest.raises(RuntimeError, match="dimension 2 but got 1"):
+        pycore._int_mm(a, a[0])

@@ -26,8 +26,12 @@ extern const KernelTable kernel_table;
 #endif
 #ifdef PYCORE_HAS_ISA_avx512_bf16
 namespace kernels::avx512_bf16 {
-extern void (*const gemm_bfloat16)(const Context&, const GemmArgs&);
-}
+struct NarrowGemm {  // as in gemm_bf16.cpp
+  void (*bfloat16)(const Context&, const GemmArgs&);
+  void (*bytes)(const Context&, const GemmArgs&);
+};
+extern const NarrowGemm narrow_gemm;
+}  // namespace kernels::avx512_bf16
 #endif
 
 const kernels::KernelTable* g_kernels = nullptr;
@@ -35,11 +39,12 @@ const kernels::KernelTable* g_kernels = nullptr;
 namespace {
 
 #ifdef PYCORE_HAS_ISA_avx512_bf16
-// The kernels of avx512, and products of bfloat16 by instructions made for them.
+// The kernels of avx512, and products of narrow types by instructions made for them.
 const kernels::KernelTable& avx512_bf16_table() {
   static const kernels::GemmKernels gemm = [] {
     kernels::GemmKernels k = *kernels::avx512::kernel_table.gemm;
-    k.run[static_cast<int>(DType::bfloat16)] = kernels::avx512_bf16::gemm_bfloat16;
+    k.run[static_cast<int>(DType::bfloat16)] = kernels::avx512_bf16::narrow_gemm.bfloat16;
+    k.bytes = kernels::avx512_bf16::narrow_gemm.bytes;
     return k;
   }();
   static const kernels::KernelTable table = [] {

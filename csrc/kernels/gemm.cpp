@@ -13,12 +13,23 @@ namespace gemm {
 
 constexpr int64_t kSmallBytes = 1 << 18;  // of a matrix that stays in L2
 
+// Blocks: kDepth rows of B's panels, kRows x kDepth of A in L2, kColumnBytes of B's rows together.
+template <class T>
+constexpr int64_t kDepth = kRegisterBytes == 64 && sizeof(T) == 4 ? 512 : kKc;
+constexpr int64_t kRows = kMr * 12;
+constexpr int64_t kColumnBytes = kRegisterBytes == 64 ? 4096 : 8192;
+template <class T>
+constexpr int64_t kColumns = kColumnBytes / static_cast<int64_t>(sizeof(T)) / kNr<T> * kNr<T>;
+
+// Most rows that are multiplied along k as they lie, if B is not small.
+constexpr int64_t kDotRows = kRegisterBytes == 64 ? 24 : 8;
+
 template <class T, bool PackedA, bool PackedB>
 void blocked(const Context& ctx, const Problem<T>& q) {
-  const int64_t k_blocks = q.k * 2 <= 3 * kKc ? 1 : ceil_div(q.k, kKc);
+  const int64_t k_blocks = q.k * 2 <= 3 * kDepth<T> ? 1 : ceil_div(q.k, kDepth<T>);
   const int64_t kc_max = ceil_div(q.k, k_blocks);
-  const int64_t nc_max = min_of(q.n, kNc<T>);
-  const int64_t mc_max = PackedA ? min_of(q.m, 8 * kMc) : q.m;
+  const int64_t nc_max = min_of(q.n, kColumns<T>);
+  const int64_t mc_max = PackedA ? min_of(q.m, 8 * kRows) : q.m;
   const int64_t rows_per = PackedA ? kMr : rows_per_tile(q.m);
   const Scratch<T> a_pack(ctx, PackedA ? ceil_div(mc_max, kMr) * kMr * kc_max : 0);
   const Scratch<T> b_pack(ctx, PackedB ? ceil_div(nc_max, kNr<T>) * kNr<T> * kc_max : 0);
@@ -58,7 +69,7 @@ void blocked(const Context& ctx, const Problem<T>& q) {
         // A grid of tasks over this part of C, rows first.
         const int64_t panels = ceil_div(mc, rows_per);
         const int64_t want = tasks_for(mc * nc * kc);
-        int64_t row_tasks = min_of(panels, ceil_div(mc, kMc));
+        int64_t row_tasks = min_of(panels, ceil_div(mc, kRows));
         const int64_t col_tasks = min_of(b_panels, ceil_div(want, row_tasks));
         row_tasks = min_of(panels, max_of(row_tasks, want / col_tasks));
         run_tasks(ctx, row_tasks * col_tasks, [&](int64_t t) {
@@ -79,7 +90,8 @@ template <class T>
 void product(const Context& ctx, const Problem<T>& q) {
   constexpr int L = kLanes<T>;
   const int64_t work = q.m * q.n * q.k;
-  if (q.m <= 7 && q.acs == 1 && q.brs == 1 && q.k > 1) {
+  if (q.acs == 1 && q.brs == 1 && q.k > 1 &&
+      (q.m <= 4 || (q.m <= kDotRows && q.k * q.n >= (1 << 15)))) {
     report(ctx, "dot products of few rows");
     const int64_t groups = ceil_div(q.n, L), tasks = min_of(groups, tasks_for(8 * work));
     run_tasks(ctx, tasks, [&](int64_t t) {
@@ -89,8 +101,10 @@ void product(const Context& ctx, const Problem<T>& q) {
     return;
   }
   const bool b_rows = q.bcs == 1 && (kCheapPartial || q.n % L == 0);
-  if (q.m == 1 && q.bcs == 1 && q.k * q.n * static_cast<int64_t>(sizeof(T)) > kSmallBytes) {
-    report(ctx, "one row, B from memory");
+  const int64_t row_bytes = q.n * static_cast<int64_t>(sizeof(T));
+  if (q.bcs == 1 && q.k * row_bytes > kSmallBytes &&
+      (q.m == 1 || (q.m <= kSpreadRows && row_bytes >= 4096))) {  // rows a page apart
+    report(ctx, "few rows, B from memory");
     const int64_t groups = ceil_div(q.n, kSpreadColumns),
                   tasks = min_of(groups, tasks_for(8 * work));
     run_tasks(ctx, tasks, [&](int64_t t) {
@@ -169,16 +183,17 @@ namespace pycore::kernels::PYCORE_ISA {
 
 extern const GemmKernels gemm_kernels;
 const GemmKernels gemm_kernels = {{
-    gemm::run_integer<uint8_t>,                     // uint8
-    gemm::run_integer<uint8_t>,                     // int8
-    gemm::run_integer<uint16_t>,                    // int16
-    gemm::run_integer<uint32_t>,                    // int32
-    gemm::run_integer<uint64_t>,                    // int64
-    gemm::run_narrow<gemm::WidenPanels<Half>>,      // float16
-    gemm::run_narrow<gemm::WidenPanels<BFloat16>>,  // bfloat16
-    gemm::run_float<float>,                         // float32
-    gemm::run_float<double>,                        // float64
-    nullptr,                                        // bool
-}};
+                                      gemm::run_integer<uint8_t>,                     // uint8
+                                      gemm::run_integer<uint8_t>,                     // int8
+                                      gemm::run_integer<uint16_t>,                    // int16
+                                      gemm::run_integer<uint32_t>,                    // int32
+                                      gemm::run_integer<uint64_t>,                    // int64
+                                      gemm::run_narrow<gemm::WidenPanels<Half>>,      // float16
+                                      gemm::run_narrow<gemm::WidenPanels<BFloat16>>,  // bfloat16
+                                      gemm::run_float<float>,                         // float32
+                                      gemm::run_float<double>,                        // float64
+                                      nullptr,                                        // bool
+                                  },
+                                  gemm::run_narrow<gemm::BytePairs>};
 
 }  // namespace pycore::kernels::PYCORE_ISA

@@ -46,6 +46,8 @@ struct GemmKernels {
   // plain loop that wraps as the type does. Null for bool. The result's bits don't depend on the
   // number of threads.
   void (*run[kDTypes])(const Context&, const GemmArgs&);
+  // int8 A and B, int32 C, whose sums wrap; no biases, no relu.
+  void (*bytes)(const Context&, const GemmArgs&);
 };
 
 }  // namespace pycore::kernels

@@ -1,6 +1,6 @@
-// Products of bfloat16 on processors that multiply pairs of them (AVX512_BF16). Compiled for these
-// only; core/cpu puts it into the table of the avx512_bf16 level.
-// Must not know tensors.
+// Products of bfloat16 and of bytes on processors that multiply pairs of the former (AVX512_BF16)
+// and fours of the latter (AVX512_VNNI). Compiled for these only; core/cpu puts it into the table
+// of the avx512_bf16 level. Must not know tensors.
 #include "kernels/gemm_narrow.h"
 
 namespace pycore {
@@ -22,8 +22,52 @@ struct PairPanels {
   typedef uint16_t Element __attribute__((may_alias));  // packed as the floats of a tile
   using Op = PairOp;
   static constexpr int kGroup = 2;
+  static constexpr bool kLanesLieReady = true, kShifted = false;
+  // The first n of 16 elements, zero extended.
+  static PYCORE_INLINE Vec<int32_t> load_elements(const BFloat16* p, int n) {
+    return (Vec<int32_t>)_mm512_cvtepu16_epi32(
+        _mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << n) - 1), p));
+  }
   static PYCORE_INLINE void convert(const BFloat16* in, Element* out, int64_t n) {
     memcpy(out, in, sizeof(Element) * static_cast<size_t>(n));
+  }
+};
+
+// A lane is four neighbours along k. vpdpbusd multiplies unsigned bytes of A by signed ones of B.
+struct QuadOp : Plain<int32_t> {
+  static PYCORE_INLINE Vec<int32_t> add(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> sum) {
+    return (Vec<int32_t>)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+  }
+};
+
+struct BytePanels {
+  using Source = int8_t;
+  using Result = int32_t;
+  using Lane = int32_t;
+  using Element = uint8_t;
+  using Op = QuadOp;
+  static constexpr int kGroup = 4;
+  static constexpr bool kLanesLieReady = true, kShifted = true;
+  static PYCORE_INLINE void convert(const int8_t* in, uint8_t* out, int64_t n) {
+    memcpy(out, in, static_cast<size_t>(n));
+  }
+  // The first n of 16 elements, zero extended.
+  static PYCORE_INLINE Vec<int32_t> load_elements(const int8_t* p, int n) {
+    return (Vec<int32_t>)_mm512_cvtepu8_epi32(
+        _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << n) - 1), p));
+  }
+  static void shift(int32_t* lanes, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) lanes[i] ^= static_cast<int32_t>(0x80808080u);
+  }
+  // sums[j] -= 128 times the sum of the panel's column j.
+  static void correct(const int32_t* panel, int64_t lanes, int32_t* sums) {
+    constexpr int N = kNr<int32_t>;
+    const Vec<int32_t> all = splat<int32_t>(static_cast<int32_t>(0x80808080u));
+    for (int j = 0; j < N; j += kLanes<int32_t>) {
+      Vec<int32_t> sum = {};
+      for (int64_t p = 0; p < lanes; ++p) sum = QuadOp::add(all, load(panel + p * N + j), sum);
+      store(sums + j, load(sums + j) - sum);
+    }
   }
 };
 
@@ -33,7 +77,13 @@ struct PairPanels {
 
 namespace pycore::kernels::PYCORE_ISA {
 
-extern void (*const gemm_bfloat16)(const Context&, const GemmArgs&);
-void (*const gemm_bfloat16)(const Context&, const GemmArgs&) = gemm::run_narrow<gemm::PairPanels>;
+// The two kernels that core/cpu puts into a copy of avx512's table.
+struct NarrowGemm {
+  void (*bfloat16)(const Context&, const GemmArgs&);
+  void (*bytes)(const Context&, const GemmArgs&);
+};
+extern const NarrowGemm narrow_gemm;
+const NarrowGemm narrow_gemm = {gemm::run_narrow<gemm::PairPanels>,
+                                gemm::run_narrow<gemm::BytePanels>};
 
 }  // namespace pycore::kernels::PYCORE_ISA

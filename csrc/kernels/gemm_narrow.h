@@ -24,6 +24,10 @@ PYCORE_INLINE void round(const float* in, Half* out, int64_t n) {
 PYCORE_INLINE void round(const float* in, BFloat16* out, int64_t n) {
   floats_to_bfloat16s(in, &out->bits, n);
 }
+PYCORE_INLINE void widen(const int32_t* in, int32_t* out, int64_t n) {
+  memcpy(out, in, sizeof(int32_t) * static_cast<size_t>(n));
+}
+PYCORE_INLINE void round(const int32_t* in, int32_t* out, int64_t n) { widen(in, out, n); }
 PYCORE_INLINE Vec<float> load_wide(const Half* p) { return load_halves(&p->bits); }
 PYCORE_INLINE Vec<float> load_wide(const BFloat16* p) { return load_bfloat16s(&p->bits); }
 
@@ -41,6 +45,9 @@ struct Widen : Plain<float> {
 
 // What a kind of panels defines. A lane holds kGroup neighbours along k, each an Element; Op
 // multiplies lanes and adds their products up. Lanes beyond the matrix and elements beyond k are 0.
+// kLanesLieReady: elements are packed as they are, so that a run along k is a run of lanes.
+// kShifted: Op takes A's bytes as unsigned, so they are packed 128 too large (`shifted`), and the
+// sums are corrected by the columns of B (`correction`).
 template <class S>
 struct WidenPanels {
   using Source = S;  // of A and B
@@ -49,8 +56,41 @@ struct WidenPanels {
   using Element = float;
   using Op = Plain<float>;
   static constexpr int kGroup = 1;
+  static constexpr bool kLanesLieReady = false, kShifted = false;
   static PYCORE_INLINE void convert(const S* in, Element* out, int64_t n) { widen(in, out, n); }
 };
+
+// Bytes as pairs of 16-bit integers, which every x86 multiplies and adds in one instruction.
+struct BytePairOp : Plain<int32_t> {
+  static PYCORE_INLINE Vec<int32_t> add(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> sum) {
+#if defined(__AVX512F__)
+    return sum + (Vec<int32_t>)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+    return sum + (Vec<int32_t>)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+    return sum + (Vec<int32_t>)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#else
+    return sum + (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+#endif
+  }
+};
+struct BytePairs {
+  using Source = int8_t;
+  using Result = int32_t;
+  using Lane = int32_t;
+  typedef int16_t Element __attribute__((may_alias));
+  using Op = BytePairOp;
+  static constexpr int kGroup = 2;
+  static constexpr bool kLanesLieReady = false, kShifted = false;
+  static PYCORE_INLINE void convert(const int8_t* in, Element* out, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) out[i] = in[i];
+  }
+};
+
+PYCORE_INLINE float plus(float a, float b) { return a + b; }
+PYCORE_INLINE int32_t plus(int32_t a, int32_t b) {  // wraps
+  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+}
 
 template <class K, int W>
 PYCORE_INLINE void pack_lane(const typename K::Element (&rows)[K::kGroup][W],
@@ -71,6 +111,33 @@ PYCORE_INLINE void pack_lane(const typename K::Element (&rows)[K::kGroup][W],
   }
 }
 
+// Lane i of step p holds src[i + (p * kGroup + g) * ps], g < kGroup: neighbours that are rows
+// apart.
+template <class K, int W>
+void pack_side_by_side(const typename K::Source* src, int64_t ps, int count, int64_t k,
+                       typename K::Lane* dst) {
+  constexpr int G = K::kGroup, L = kLanes<float>;
+  for (int64_t p = 0; p * G < k; ++p) {
+    const int64_t there = min_of(G, k - p * G);
+#pragma GCC unroll 2
+    for (int i = 0; i < W; i += L) {
+      const int n = count - i < L ? (count > i ? count - i : 0) : L;
+      const auto* from = src + p * G * ps + i;
+      Vec<int32_t> lanes = K::load_elements(from, n);
+#pragma GCC unroll 4
+      for (int g = 1; g < G; ++g) {
+        if (g < there) lanes |= K::load_elements(from + g * ps, n) << (g * (32 / G));
+      }
+      auto* to = reinterpret_cast<float*>(dst) + p * W + i;
+      if (i + L <= W) {
+        store(to, (Vec<float>)lanes);
+      } else {
+        store_first<float, W % L ? W % L : L>(to, (Vec<float>)lanes);
+      }
+    }
+  }
+}
+
 // One panel: lane i of step p holds src[i * is + (p * kGroup + g) * ps], g < kGroup.
 template <class K, int W>
 void pack_narrow(const typename K::Source* src, int64_t is, int64_t ps, int count, int64_t k,
@@ -80,8 +147,14 @@ void pack_narrow(const typename K::Source* src, int64_t is, int64_t ps, int coun
   constexpr int G = K::kGroup;
   if (ps == 1) {  // rows of lanes, to be transposed
     constexpr int kChunk = 32;
+    int64_t p = 0;
+    if constexpr (K::kLanesLieReady) {
+      p = k / G / kLanes<float> * kLanes<float>;
+      pack_rows<float, W>([&](int i) { return reinterpret_cast<const float*>(src + i * is); },
+                          count, p, reinterpret_cast<float*>(dst));
+    }
     alignas(64) E stage[W][kChunk * G];
-    for (int64_t p = 0; p * G < k; p += kChunk) {
+    for (; p * G < k; p += kChunk) {
       const int64_t n = min_of(kChunk * G, k - p * G), lanes = ceil_div(n, G);
       for (int i = 0; i < count; ++i) {
         if (n == kChunk * G) {
@@ -95,6 +168,12 @@ void pack_narrow(const typename K::Source* src, int64_t is, int64_t ps, int coun
                           lanes, reinterpret_cast<float*>(dst) + p * W);
     }
     return;
+  }
+  if constexpr (K::kLanesLieReady) {
+    if (is == 1) {
+      pack_side_by_side<K, W>(src, ps, count, k, dst);
+      return;
+    }
   }
   const bool whole = is == 1 && count == W;
   E rows[G][W];
@@ -116,6 +195,19 @@ void pack_narrow(const typename K::Source* src, int64_t is, int64_t ps, int coun
   }
 }
 
+template <class K>
+void pack_a(const typename K::Source* src, int64_t is, int64_t ps, int64_t count, int64_t k,
+            typename K::Lane* dst) {
+  pack_narrow<K, kMr>(src, is, ps, static_cast<int>(min_of(kMr, count)), k, dst);
+  if constexpr (K::kShifted) K::shift(dst, kMr * ceil_div(k, K::kGroup));
+}
+template <class K>
+void pack_b(const typename K::Source* src, int64_t is, int64_t ps, int64_t count, int64_t k,
+            typename K::Lane* dst) {
+  constexpr int N = kNr<typename K::Lane>;
+  pack_narrow<K, N>(src, is, ps, static_cast<int>(min_of(N, count)), k, dst);
+}
+
 // rows x columns sums become results; columns <= W.
 template <class K, int W>
 void finish(const typename K::Lane* sums, int64_t stride, typename K::Result* c, int64_t crs,
@@ -129,13 +221,13 @@ void finish(const typename K::Lane* sums, int64_t stride, typename K::Result* c,
       memcpy(t, s, sizeof(t));
       const auto add = [&](const auto* from) {
         widen(from, more, columns);
-        for (int j = 0; j < columns; ++j) t[j] += more[j];
+        for (int j = 0; j < columns; ++j) t[j] = plus(t[j], more[j]);
       };
       if (e.bias_col) add(e.bias_col);
       if (e.accumulate) add(to);
       if (e.bias_row) {
         widen(e.bias_row + i, more, 1);
-        for (int j = 0; j < columns; ++j) t[j] += more[0];
+        for (int j = 0; j < columns; ++j) t[j] = plus(t[j], more[0]);
       }
       if (e.relu) {
         for (int j = 0; j < columns; ++j) t[j] = t[j] < 0 ? 0 : t[j];  // a NaN stays
@@ -150,16 +242,15 @@ void finish(const typename K::Lane* sums, int64_t stride, typename K::Result* c,
   }
 }
 
-// Packed rows of A times one packed panel of B: sums[i, 0 .. kNr), added to what is there or not.
+// Packed rows of A times one packed panel of B: the first `columns` of sums[i, 0 .. kNr).
 template <class K>
 void panel_product(int64_t rows, int64_t lanes, const typename K::Lane* a, int64_t a_panel,
-                   const typename K::Lane* b, typename K::Lane* sums, int64_t stride, bool add) {
+                   const typename K::Lane* b, typename K::Lane* sums, int64_t stride, int columns,
+                   const Epilogue<typename K::Lane>& e) {
   using Lane = typename K::Lane;
-  Epilogue<Lane> e;
-  e.accumulate = add;
   for (int64_t i = 0; i < rows; i += kMr) {
     tile_of<Lane, kNv, true, true, kMr, typename K::Op>(static_cast<int>(min_of(kMr, rows - i)))(
-        lanes, a + i / kMr * a_panel, 0, 0, b, kNr<Lane>, sums + i * stride, stride, kNr<Lane>, e);
+        lanes, a + i / kMr * a_panel, 0, 0, b, kNr<Lane>, sums + i * stride, stride, columns, e);
   }
 }
 
@@ -167,6 +258,9 @@ constexpr int64_t kLanesDeep = 2 * kKc;  // lanes of a k-block
 constexpr int64_t kSlimRows = 4 * kMr;   // most rows of a product whose tasks pack B for themselves
 constexpr int64_t kSlimPanels = 8;       // panels of B packed together: long runs along its rows
 constexpr int64_t kRowsAtOnce = 8 * kMr;  // rows of sums that stay in L1 until they are rounded
+
+template <class K>
+constexpr bool kInPlace = __is_same(typename K::Lane, typename K::Result);  // C holds partial sums
 
 template <class K>
 using NarrowProblem = Problem<typename K::Source, typename K::Result>;
@@ -182,37 +276,47 @@ void slim(const Context& ctx, const NarrowProblem<K>& q) {
   const int64_t pack_tasks = min_of(row_panels, tasks_for(16 * q.m * q.k));
   run_tasks(ctx, pack_tasks, [&](int64_t t) {
     for (int64_t r = t * row_panels / pack_tasks; r < (t + 1) * row_panels / pack_tasks; ++r) {
-      pack_narrow<K, kMr>(q.a + r * kMr * q.ars, q.ars, q.acs,
-                          static_cast<int>(min_of(kMr, q.m - r * kMr)), q.k,
-                          a_pack.get() + r * kMr * lanes);
+      pack_a<K>(q.a + r * kMr * q.ars, q.ars, q.acs, q.m - r * kMr, q.k,
+                a_pack.get() + r * kMr * lanes);
     }
   });
   const int64_t want = tasks_for((q.m + kMr) * q.n * q.k);
   const int64_t per = max_of(1, min_of(kSlimPanels, panels / want));
   run_tasks(ctx, ceil_div(panels, per), [&](int64_t t) {
     const int64_t j0 = t * per * N, width = min_of(q.n - j0, per * N), mine = ceil_div(width, N);
-    const Scratch<Lane> b_pack(ctx, mine * N * depth), sums(ctx, q.m * mine * N);
-    if (lanes == 0) memset(sums.get(), 0, sizeof(Lane) * static_cast<size_t>(q.m * mine * N));
-    for (int64_t pc = 0; pc < lanes; pc += depth) {
+    const Scratch<Lane> b_pack(ctx, mine * N * depth), sums(ctx, kInPlace<K> ? 0 : q.m * mine * N);
+    Lane correction[K::kShifted ? kSlimPanels * N : 1] = {};
+    int64_t pc = 0;
+    do {
       const int64_t deep = min_of(depth, lanes - pc);
+      const bool last = pc + deep >= lanes;
       constexpr int64_t kRun = 32;  // lanes of each panel in turn
       for (int64_t p = 0; p < deep; p += kRun) {
         const int64_t from = (pc + p) * G, n = min_of(min_of(kRun, deep - p) * G, q.k - from);
         for (int64_t j = 0; j < mine; ++j) {
-          pack_narrow<K, N>(q.b + from * q.brs + (j0 + j * N) * q.bcs, q.bcs, q.brs,
-                            static_cast<int>(min_of(N, width - j * N)), n,
-                            b_pack.get() + (j * deep + p) * N);
+          pack_b<K>(q.b + from * q.brs + (j0 + j * N) * q.bcs, q.bcs, q.brs, width - j * N, n,
+                    b_pack.get() + (j * deep + p) * N);
         }
       }
       for (int64_t j = 0; j < mine; ++j) {
-        panel_product<K>(q.m, deep, a_pack.get() + pc * kMr, kMr * lanes,
-                         b_pack.get() + j * deep * N, sums.get() + j * N, mine * N, pc > 0);
+        const Lane *a = a_pack.get() + pc * kMr, *b = b_pack.get() + j * deep * N;
+        const int columns = static_cast<int>(min_of(N, width - j * N));
+        auto* c = q.c + j0 + j * N;
+        if constexpr (K::kShifted) K::correct(b, deep, correction + j * N);
+        if constexpr (kInPlace<K>) {
+          Epilogue<Lane> e = last ? q.e.at(0, j0 + j * N) : Epilogue<Lane>{};
+          if (K::kShifted && last) e.bias_col = correction + j * N;
+          e.accumulate = pc > 0 || q.e.accumulate;
+          panel_product<K>(q.m, deep, a, kMr * lanes, b, c, q.crs, columns, e);
+        } else {
+          Lane* s = sums.get() + j * N;
+          panel_product<K>(q.m, deep, a, kMr * lanes, b, s, mine * N, N,
+                           {nullptr, nullptr, pc > 0, false});
+          if (last) finish<K, N>(s, mine * N, c, q.crs, q.m, columns, q.e.at(0, j0 + j * N));
+        }
       }
-    }
-    for (int64_t j = 0; j < mine; ++j) {
-      finish<K, N>(sums.get() + j * N, mine * N, q.c + j0 + j * N, q.crs, q.m,
-                   static_cast<int>(min_of(N, width - j * N)), q.e.at(0, j0 + j * N));
-    }
+      pc += depth;
+    } while (pc < lanes);
   });
 }
 
@@ -228,7 +332,8 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
   const int64_t mc_max = min_of(q.m, 8 * kMc);
   const Scratch<Lane> a_pack(ctx, ceil_div(mc_max, kMr) * kMr * depth);
   const Scratch<Lane> b_pack(ctx, nc_max * depth);
-  const Scratch<Lane> partial(ctx, k_blocks > 1 ? q.m * nc_max : 0);
+  const Scratch<Lane> partial(ctx, k_blocks > 1 && !kInPlace<K> ? q.m * nc_max : 0);
+  const Scratch<Lane> correction(ctx, K::kShifted ? nc_max : 0);
 
   for (int64_t jc = 0; jc < q.n; jc += nc_max) {
     const int64_t nc = min_of(nc_max, q.n - jc), b_panels = ceil_div(nc, N);
@@ -244,17 +349,20 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
           if (t < b_tasks) {
             const auto* b = q.b + pc * G * q.brs + jc * q.bcs;
             for (int64_t j = t * b_todo / b_tasks; j < (t + 1) * b_todo / b_tasks; ++j) {
-              pack_narrow<K, N>(b + j * N * q.bcs, q.bcs, q.brs,
-                                static_cast<int>(min_of(N, nc - j * N)), kc,
-                                b_pack.get() + j * N * deep);
+              Lane* panel = b_pack.get() + j * N * deep;
+              pack_b<K>(b + j * N * q.bcs, q.bcs, q.brs, nc - j * N, kc, panel);
+              if constexpr (K::kShifted) {
+                Lane* sum = correction.get() + j * N;
+                if (kb == 0) memset(sum, 0, sizeof(Lane) * N);
+                K::correct(panel, deep, sum);
+              }
             }
           } else {
             t -= b_tasks;
             const auto* a = q.a + ic * q.ars + pc * G * q.acs;
             for (int64_t i = t * a_panels / a_tasks; i < (t + 1) * a_panels / a_tasks; ++i) {
-              pack_narrow<K, kMr>(a + i * kMr * q.ars, q.ars, q.acs,
-                                  static_cast<int>(min_of(kMr, mc - i * kMr)), kc,
-                                  a_pack.get() + i * kMr * deep);
+              pack_a<K>(a + i * kMr * q.ars, q.ars, q.acs, mc - i * kMr, kc,
+                        a_pack.get() + i * kMr * deep);
             }
           }
         });
@@ -267,17 +375,32 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
           const int64_t ti = t / col_tasks, tj = t % col_tasks;
           const int64_t i0 = ti * a_panels / row_tasks * kMr;
           const int64_t i1 = min_of(mc, (ti + 1) * a_panels / row_tasks * kMr);
+          const bool last = kb + 1 == k_blocks;
           alignas(64) Lane local[kRowsAtOnce * N];
           for (int64_t j = tj * b_panels / col_tasks; j < (tj + 1) * b_panels / col_tasks; ++j) {
             for (int64_t i = i0; i < i1; i += kRowsAtOnce) {
               const int64_t rows = min_of(kRowsAtOnce, i1 - i);
-              Lane* sums = k_blocks > 1 ? partial.get() + (ic + i) * nc_max + j * N : local;
-              const int64_t stride = k_blocks > 1 ? nc_max : N;
-              panel_product<K>(rows, deep, a_pack.get() + i * deep, kMr * deep,
-                               b_pack.get() + j * N * deep, sums, stride, kb > 0);
-              if (kb + 1 < k_blocks) continue;
-              finish<K, N>(sums, stride, q.c + (ic + i) * q.crs + jc + j * N, q.crs, rows,
-                           static_cast<int>(min_of(N, nc - j * N)), q.e.at(ic + i, jc + j * N));
+              const int columns = static_cast<int>(min_of(N, nc - j * N));
+              const Lane* a = a_pack.get() + i * deep;
+              const Lane* b = b_pack.get() + j * N * deep;
+              auto* to = q.c + (ic + i) * q.crs + jc + j * N;
+              if constexpr (kInPlace<K>) {
+                Epilogue<Lane> e = last ? q.e.at(ic + i, jc + j * N) : Epilogue<Lane>{};
+                if (K::kShifted && last) e.bias_col = correction.get() + j * N;
+                e.accumulate = kb > 0 || q.e.accumulate;
+                panel_product<K>(rows, deep, a, kMr * deep, b, to, q.crs, columns, e);
+              } else {
+                Lane* sums = k_blocks > 1 ? partial.get() + (ic + i) * nc_max + j * N : local;
+                const int64_t stride = k_blocks > 1 ? nc_max : N;
+                if (last) {
+                  for (int64_t r = 0; r < rows; ++r) __builtin_prefetch(to + r * q.crs, 1);
+                }
+                panel_product<K>(rows, deep, a, kMr * deep, b, sums, stride, N,
+                                 {nullptr, nullptr, kb > 0, false});
+                if (last) {
+                  finish<K, N>(sums, stride, to, q.crs, rows, columns, q.e.at(ic + i, jc + j * N));
+                }
+              }
             }
           }
         });
@@ -323,8 +446,48 @@ bool few_rows(const Context& ctx, const Problem<S>& q) {
   return true;
 }
 
+// A few rows times columns that are contiguous along k, lane by lane as they lie. The correction of
+// shifted products is one more row.
+template <class K>
+bool few_lane_rows(const Context& ctx, const NarrowProblem<K>& q) {
+  using Lane = typename K::Lane;
+  constexpr int G = K::kGroup, L = kLanes<Lane>;
+  if (q.brs != 1 || q.acs != 1 || q.m > kSpreadRows || q.k % G || q.bcs % G) return false;
+  report(ctx, "few rows, dot products of lanes as they lie");
+  const int64_t lanes = q.k / G, rows = q.m + (K::kShifted ? 1 : 0), stride = q.n + L;
+  const Scratch<Lane> a(ctx, rows * lanes), sums(ctx, rows * stride);
+  for (int64_t i = 0; i < q.m; ++i) {
+    memcpy(a.get() + i * lanes, q.a + i * q.ars, sizeof(Lane) * static_cast<size_t>(lanes));
+  }
+  if constexpr (K::kShifted) {
+    memset(a.get() + q.m * lanes, 0, sizeof(Lane) * static_cast<size_t>(lanes));
+    K::shift(a.get(), rows * lanes);
+  }
+  const int64_t groups = ceil_div(q.n, L), tasks = min_of(groups, tasks_for(2 * rows * q.n * q.k));
+  run_tasks(ctx, tasks, [&](int64_t t) {
+    const int64_t j0 = t * groups / tasks * L, j1 = min_of(q.n, (t + 1) * groups / tasks * L);
+    dot_columns<Lane, typename K::Op>(rows, lanes, a.get(), lanes,
+                                      reinterpret_cast<const Lane*>(q.b), q.bcs / G, sums.get(),
+                                      stride, j0, j1, {});
+    for (int64_t j = j0; j < j1; j += L) {
+      auto e = q.e.at(0, j);
+      alignas(64) Lane correction[L];
+      if constexpr (K::kShifted) {
+        store(correction, -load(sums.get() + q.m * stride + j));
+        e.bias_col = correction;
+      }
+      finish<K, L>(sums.get() + j, stride, q.c + j, q.crs, q.m, static_cast<int>(min_of(L, j1 - j)),
+                   e);
+    }
+  });
+  return true;
+}
+
 template <class K>
 void narrow_product(const Context& ctx, const NarrowProblem<K>& q) {
+  if constexpr (K::kLanesLieReady) {
+    if (few_lane_rows<K>(ctx, q)) return;
+  }
   if constexpr (__is_same(typename K::Source, typename K::Result)) {
     if (few_rows(ctx, q)) return;
   }

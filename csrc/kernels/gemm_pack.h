@@ -10,44 +10,55 @@ namespace gemm {
 
 template <class T, int N>
 PYCORE_INLINE void store_first(T* p, Vec<T> v) {
-  memcpy(p, &v, sizeof(T) * N);
+  if constexpr (kRegisterBytes == 64) {
+    store_partial(p, v, N);  // one masked store; memcpy would take two or three
+  } else {
+    memcpy(p, &v, sizeof(T) * N);
+  }
+}
+
+// Lanes [g, g + kLanes) of pack_rows, of which the first `rows` exist, for n <= kLanes steps.
+template <class T, int W, int G, class Row>
+PYCORE_INLINE void pack_square(const Row& row, int rows, int64_t p, int n, T* dst) {
+  constexpr int L = kLanes<T>;
+  Vec<T> block[L];
+#pragma GCC unroll 16
+  for (int i = 0; i < L; ++i) {
+    block[i] = i >= rows ? Vec<T>{}
+               : n == L  ? load(row(G + i) + p)
+                         : load_partial(row(G + i) + p, n);
+  }
+  transpose<T>(block);
+  T* d = dst + p * W + G;
+  const auto put = [&](int j) {
+    if constexpr (G + L <= W) {
+      store(d + j * W, block[j]);
+    } else {
+      store_first<T, W % L>(d + j * W, block[j]);
+    }
+  };
+  if (n == L) {
+#pragma GCC unroll 16
+    for (int j = 0; j < L; ++j) put(j);
+  } else {
+    for (int j = 0; j < n; ++j) put(j);
+  }
 }
 
 // dst[p * W + i] = row(i)[p] for i < count <= W, 0 <= p < k: every lane comes from a contiguous
 // run, wherever that is. Lanes beyond count become 0. Transposes square blocks in registers.
-template <class T, int W, class Row>
-void pack_rows(const Row& row, int count, int64_t k, T* dst) {
-  constexpr int L = kLanes<T>;
-#pragma GCC unroll 16
-  for (int g = 0; g < W; g += L) {
-    constexpr int kTail = W % L == 0 ? L : W % L;
-    const int rows = count - g < L ? (count - g > 0 ? count - g : 0) : L;
-    for (int64_t p = 0; p < k; p += L) {
-      const int n = k - p < L ? static_cast<int>(k - p) : L;
-      Vec<T> block[L];
-#pragma GCC unroll 16
-      for (int i = 0; i < L; ++i) {
-        block[i] = i >= rows ? Vec<T>{}
-                   : n == L  ? load(row(g + i) + p)
-                             : load_partial(row(g + i) + p, n);
-      }
-      transpose<T>(block);
-      T* d = dst + p * W + g;
-      const auto put = [&](int j) {
-        if (g + L <= W) {
-          store(d + j * W, block[j]);
-        } else {
-          store_first<T, kTail>(d + j * W, block[j]);
-        }
-      };
-      if (n == L) {
-#pragma GCC unroll 16
-        for (int j = 0; j < L; ++j) put(j);
-      } else {
-        for (int j = 0; j < n; ++j) put(j);
-      }
-    }
+template <class T, int W, int G = 0, class Row>
+PYCORE_INLINE void pack_rows(const Row& row, int count, int64_t k, T* dst) {
+  constexpr int L = kLanes<T>, kRows = W - G < L ? W - G : L;
+  int64_t p = 0;
+  if (count >= G + kRows) {  // constants let the compiler drop the choices in the square
+    for (; p + L <= k; p += L) pack_square<T, W, G>(row, kRows, p, L, dst);
   }
+  const int rows = count - G < kRows ? (count > G ? count - G : 0) : kRows;
+  for (; p < k; p += L) {
+    pack_square<T, W, G>(row, rows, p, static_cast<int>(k - p < L ? k - p : L), dst);
+  }
+  if constexpr (G + L < W) pack_rows<T, W, G + L>(row, count, k, dst);
 }
 
 // One panel: dst[p * W + i] = src[i * is + p * ps] for i < count <= W, 0 <= p < k. Lanes beyond

@@ -11,21 +11,18 @@ namespace gemm {
 using namespace simd;  // NOLINT: an unnamed namespace, and these are its words
 
 // One place for the machine model. A micro-tile of kMr rows by kNv vectors fills the register file;
-// kKc rows of a B panel (kNv registers wide) stay in the L1 cache, kMc x kKc of A in L2, and
-// kKc rows of kNcBytes of B in L3.
+// kKc rows of a B panel (kNv registers wide) stay in the L1 cache and kMc x kKc of A in L2.
 #if defined(__AVX512F__)  // 32 registers: 28 accumulators, 2 of B
-inline constexpr int kMr = 14, kNv = 2, kKc = 256, kMc = kMr * 16, kNcBytes = 16384;
+inline constexpr int kMr = 14, kNv = 2, kKc = 256, kMc = kMr * 16;
 #elif defined(__AVX2__)     // 16 registers: 12 accumulators, 2 of B, 1 broadcast
-inline constexpr int kMr = 6, kNv = 2, kKc = 256, kMc = kMr * 24, kNcBytes = 16384;
+inline constexpr int kMr = 6, kNv = 2, kKc = 256, kMc = kMr * 24;
 #elif defined(__aarch64__)  // 32 registers: 24 accumulators, 3 of B
-inline constexpr int kMr = 8, kNv = 3, kKc = 384, kMc = kMr * 16, kNcBytes = 12288;
+inline constexpr int kMr = 8, kNv = 3, kKc = 384, kMc = kMr * 16;
 #else                       // SSE2: 16 registers and no fused multiply-add, which needs one more
-inline constexpr int kMr = 6, kNv = 2, kKc = 384, kMc = kMr * 16, kNcBytes = 8192;
+inline constexpr int kMr = 6, kNv = 2, kKc = 384, kMc = kMr * 16;
 #endif
 template <class T>
 inline constexpr int kNr = kNv * kLanes<T>;
-template <class T>
-inline constexpr int kNc = kNcBytes / static_cast<int>(sizeof(T)) / kNr<T> * kNr<T>;
 // Wide tiles for a few rows: enough independent accumulators to hide the latency of fma.
 inline constexpr int kWide = 2 * kNv;
 inline constexpr int kWideRows = kMr / 2;

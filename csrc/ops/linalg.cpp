@@ -27,6 +27,17 @@ Dims batch_strides(const Tensor& t, int64_t batch_dims) {
 
 }  // namespace
 
+namespace {
+
+// The kernel for what is multiplied into what.
+auto kernel_of(DType factors, DType result) {
+  const kernels::GemmKernels& k = *kernels_for("gemm", result).gemm;
+  return factors == DType::int8 && result == DType::int32 ? k.bytes
+                                                          : k.run[static_cast<int>(result)];
+}
+
+}  // namespace
+
 void multiply_into(const Tensor& out, const Tensor& a, const Tensor& b, const void* bias,
                    bool accumulate) {
   kernels::GemmArgs g;
@@ -45,7 +56,7 @@ void multiply_into(const Tensor& out, const Tensor& a, const Tensor& b, const vo
   g.c_col = out.strides()[d - 1];
   g.accumulate = accumulate;
   g.bias_col = bias;
-  const auto run = kernels_for("gemm", out.dtype()).gemm->run[static_cast<int>(out.dtype())];
+  const auto run = kernel_of(a.dtype(), out.dtype());
   if (batch_dims == 0) return run(kernel_context(), g);
 
   // Neighbouring batch dimensions that step alike in all three become one.
@@ -173,6 +184,30 @@ The product of two matrices: ``input`` (n, m) times ``mat2`` (m, p) gives (n, p)
 >>> pycore.mm(pycore.eye(2), pycore.tensor([[1., 2.], [3., 4.]]))
 tensor([[1., 2.],
         [3., 4.]])
+)");
+
+static Tensor int_mm(const Tensor& a, const Tensor& b) {
+  PC_CHECK(a.dim() == 2, "int_mm: Expected self to be of dimension 2 but got ", a.dim());
+  PC_CHECK(b.dim() == 2, "int_mm: Expected mat2 to be of dimension 2 but got ", b.dim());
+  PC_CHECK(a.sizes()[1] == b.sizes()[0],
+           "int_mm: self.size(1) needs to match mat2.size(0) but got ", a.sizes()[1], " and ",
+           b.sizes()[0]);
+  PC_CHECK(a.dtype() == DType::int8 || a.dtype() == DType::uint8,
+           "int_mm: Expected self dtype to be int8 or uint8 but got ", cpp_type_name(a.dtype()));
+  PC_CHECK(b.dtype() == DType::int8, "int_mm: Expected mat2 dtype to be of type int8 but got ",
+           cpp_type_name(b.dtype()));
+  if (a.dtype() == DType::uint8)
+    return mm_data(to_dtype(a, DType::int32), to_dtype(b, DType::int32));
+  Tensor out = empty({{a.sizes()[0], b.sizes()[1]}}, DType::int32);
+  multiply_into(out, a, b);
+  return out;
+}
+PYCORE_OP("_int_mm(Tensor input, Tensor mat2) -> Tensor", int_mm, kFunction | kOut, R"(
+The product of two matrices of bytes, as int32: ``input`` (n, m), int8 or uint8, times ``mat2`` (m, p), int8. Sums wrap;
+no derivative. RuntimeError for other dtypes or shapes that do not fit.
+
+>>> pycore._int_mm(pycore.full((1, 3), 100, dtype=pycore.int8), pycore.full((3, 1), -100, dtype=pycore.int8))
+tensor([[-30000]], dtype=pycore.int32)
 )");
 
 // --- bmm

@@ -9,8 +9,8 @@
 namespace pycore {
 
 // out = a @ b, out += a @ b, out = a @ b + bias. a [..., m, k], b [..., k, n], out [..., m, n] with
-// any strides; batch dimensions of a and b broadcast to those of out. All of one dtype; `bias` (n
-// elements) may be null.
+// any strides; batch dimensions of a and b broadcast to those of out. All of one dtype, or int8
+// into int32; `bias` (n elements) may be null.
 void multiply_into(const Tensor& out, const Tensor& a, const Tensor& b, const void* bias = nullptr,
                    bool accumulate = false);
 // The same into a fresh tensor of the given shape, which may drop or split dimensions of [..., m,

@@ -26,9 +26,9 @@ for _n in (16, 32, 64, 128, 256, 512, 1024, 2048):
     variant(_w, "numpy")(_mm(_n, _n, _n))
 
 _SKINNY = {
-    "row times matrix": (1, 1024, 1024, ""),
-    "row times transposed matrix": (1, 1024, 1024, "b"),
-    "matrix times column": (1024, 1, 1024, ""),
+    "vector times matrix": (1, 1024, 1024, ""),
+    "vector times transposed matrix": (1, 1024, 1024, "b"),
+    "matrix times vector": (1024, 1, 1024, ""),
     "2 rows": (2, 1024, 1024, "b"),
     "8 rows": (8, 1024, 4096, ""),
     "8 rows, transposed": (8, 1024, 4096, "b"),
@@ -102,9 +102,9 @@ for _n in (64, 256, 512, 1024):
         _mm(_n, _n, _n, dtype="bfloat16")
     )
 for _name, _shape in {
-    "row times matrix": (1, 1024, 1024, ""),
-    "row times transposed matrix": (1, 1024, 1024, "b"),
-    "matrix times column": (4096, 1, 1024, ""),
+    "vector times matrix": (1, 1024, 1024, ""),
+    "vector times transposed matrix": (1, 1024, 1024, "b"),
+    "matrix times vector": (4096, 1, 1024, ""),
     "8 rows, transposed": (8, 1024, 4096, "b"),
     "gradient of a weight": (1024, 512, 256, "a"),
 }.items():
@@ -120,3 +120,28 @@ for _name, _shape in {
         _linear(*_shape, "bfloat16")
     )
 workload("gemm bf16", "float16 512", limit=1.0, tolerance=1e-2)(_mm(512, 512, 512, "", "float16"))
+
+
+def _int_mm(rows: int, columns: int, inner: int, transposed: bool = False):
+    def build(module, inputs):
+        def byte(*shape):
+            return (inputs.normal(*shape) * 40).clamp(-128, 127).to(module.int8)
+
+        a = byte(rows, inner)
+        b = byte(columns, inner).t() if transposed else byte(inner, columns)
+        multiply = module._int_mm
+        return Case(
+            "multiply(a, b)", {"multiply": multiply, "a": a, "b": b}, lambda: [multiply(a, b)]
+        )
+
+    return build
+
+
+for _name, _shape in {
+    "int8 64": (64, 64, 64),
+    "int8 512": (512, 512, 512),
+    "int8 1024": (1024, 1024, 1024),
+    "int8 linear MLP": (128, 512, 784, True),
+    "int8 vector times transposed matrix": (1, 1024, 1024, True),
+}.items():
+    workload("gemm int8", _name, limit=1.0, tolerance=0)(_int_mm(*_shape))
