@@ -116,6 +116,21 @@ class Process:
             pass
         return self._read()
 
+    def settle(self) -> None:
+        """Waits until its threads sleep: some libraries' look for work long after a sample."""
+        assert self._worker is not None
+        tasks = Path(f"/proc/{self._worker.pid}/task")
+        if not tasks.exists():
+            time.sleep(0.05)
+            return
+        before = _running_time(tasks)
+        for _ in range(50):
+            time.sleep(0.004)
+            now = _running_time(tasks)
+            if now - before < 0.0002:
+                break
+            before = now
+
     def close(self) -> None:
         if self._worker is None:
             return
@@ -128,6 +143,15 @@ class Process:
             self._worker.wait()
         self._worker.stdout.close()  # type: ignore[union-attr]
         self._worker = None
+
+
+def _running_time(tasks: Path) -> float:
+    """Seconds that the threads in this folder of /proc have run."""
+    total = 0
+    for task in tasks.iterdir():
+        with contextlib.suppress(OSError):  # it has ended
+            total += int((task / "schedstat").read_text().split()[0])
+    return total * 1e-9
 
 
 def disagreement(mine: Path, theirs: Path, tolerance: float) -> str:
@@ -171,9 +195,9 @@ def measure(
     number = 0
     while number <= rounds:
         began = time.perf_counter()
-        # Each goes first as often as the other; threads of the one before are given time to sleep.
-        for process in (mine, other) if number % 2 else (other, mine):
-            time.sleep(0.005)
+        # Each goes first as often as the other.
+        for process, before in ((mine, other), (other, mine))[:: 1 if number % 2 else -1]:
+            before.settle()
             answer = process.ask(do="time", seconds=seconds)
             if "error" in answer:
                 result.error = f"fails in {process.library.name}: {answer['error']}"
