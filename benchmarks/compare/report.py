@@ -18,6 +18,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from .acceptance import Verdict, geometric_mean, judge
@@ -212,11 +213,12 @@ def native_markdown(facts: dict[str, Any], only: str) -> Iterator[str]:
     peaks = {k[5:]: v for k, v in facts["context"].items() if k.startswith("peak ")}
     yield from _table(["peak of the machine", "rate"], peaks.items())
     yield ""
-    shares: dict[str, dict[str, float]] = {}
+    repeated: dict[str, dict[str, list[float]]] = {}
     for run in facts["benchmarks"]:
-        name, where = re.fullmatch(r"(.*)/(\w+/threads:\d+)/real_time", run["name"]).groups()
-        if re.search(only, name):
-            shares.setdefault(name, {})[where] = run["share"]
+        found = re.fullmatch(r"(.*)/(\w+/threads:\d+)/real_time", run["name"])
+        if found and run.get("run_type") != "aggregate" and re.search(only, found[1]):
+            repeated.setdefault(found[1], {}).setdefault(found[2], []).append(run["share"])
+    shares = {name: {w: median(x) for w, x in row.items()} for name, row in repeated.items()}
     columns = list(dict.fromkeys(where for row in shares.values() for where in row))
     yield from _table(
         ["share of the peak", *(c.replace("/threads:", ", threads ") for c in columns)],

@@ -54,8 +54,11 @@ double limit(const Work& work, const std::string& isa, int threads) {
     return b.capacity ? b.copy * threads : threads == 1 ? b.copy : p.copy_by_all;
   }
   if (work.bound == Work::Bound::bfloat16) return p.bfloat16 * threads;
+  // Levels above those that are measured differ in other instructions.
   const auto found = p.float32.find(isa);
-  return (found == p.float32.end() ? p.float32.rbegin()->second : found->second) * threads;
+  double best = 0;
+  for (auto& [name, rate] : p.float32) best = std::max(best, rate);
+  return (found == p.float32.end() ? best : found->second) * threads;
 }
 
 }  // namespace
