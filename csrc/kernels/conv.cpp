@@ -103,7 +103,7 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
   const Grid grid = output_grid(g, prepared);
   Pass<T> pass{grid, tap_count, taps.get(), w, nullptr, 0};
   job.pass = &pass;
-  if (by_product(job) && few_positions(job)) {
+  if (by_product(job) && weights_as_they_lie(job, k)) {
     run_product(ctx, job, k);
     return;
   }

@@ -17,6 +17,7 @@ using gemm::kNr;
 constexpr int64_t kPreparedBytes = 8 << 20;  // images that are prepared at a time
 constexpr int64_t kPatchBytes = 2 << 20;     // patches that are packed at a time for few positions
 constexpr int64_t kFewPositions = 512;       // that are not worth packing the weights
+constexpr int64_t kLargeWeights = 1 << 18;   // elements of a group
 constexpr int64_t kMostLone = 4;             // positions that do not get a vector
 constexpr int64_t kDirectDepth = 640;        // products per output that run_direct does well
 constexpr int64_t kSumBytes = 384 << 10;     // sums that one task holds
@@ -261,12 +262,13 @@ bool by_product(const Job<T>& job) {
   }
   return job.channels * taps > kDirectDepth || 10 * positions < 9 * lanes;
 }
-// Whether it is so few positions that packing the weights would not pay.
+// Whether packing weights [rows, k] would not pay: there are few positions, or the weights are
+// large.
 template <class T>
-bool few_positions(const Job<T>& job) {
+bool weights_as_they_lie(const Job<T>& job, int64_t k) {
   int64_t most = 0;
   for (int64_t i = 0; i < job.passes; ++i) most = max_of(most, volume(job.pass[i].grid.size));
-  return job.items / job.groups * most <= kFewPositions;
+  return job.items / job.groups * most <= kFewPositions || job.rows * k >= kLargeWeights;
 }
 
 // `w_row` is that of weights which are not packed, else 0.
