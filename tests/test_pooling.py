@@ -76,3 +76,23 @@ def test_strides(stride: int, length: int, padding: int) -> None:
     means = np.where(np.isinf(view), 0, view).astype("float64").mean(axis=2)
     mine = F.avg_pool1d(t, 4, stride, padding).numpy()
     assert np.allclose(mine, means, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [2, 3, 7, 12, 28, 31, 32, 33, 64, 101])
+def test_two_by_two(width: int, dtype: str) -> None:
+    """Windows that halve a plane; rows and columns may be left over."""
+    draw = np.random.default_rng(6)
+    x = draw.integers(0, 4, (3, 5, width)).astype(dtype)  # with ties
+    x[0].reshape(-1)[draw.integers(0, x[0].size, 5)] = math.nan
+    x[1, :, : width // 2] = -math.inf
+    seen = np.ascontiguousarray(x[:, :4, : width // 2 * 2])
+    expected, places = adaptive_max(seen, (2, width // 2))
+    row, column = np.unravel_index(places, seen.shape[1:])
+    t = pycore.from_numpy(x)
+    y, where = F.max_pool2d(t, 2, return_indices=True)
+    assert np.array_equal(y.numpy(), expected, equal_nan=True)
+    assert np.array_equal(where.numpy(), row * width + column)
+    assert np.array_equal(F.max_pool2d(t, 2).numpy(), expected, equal_nan=True)
+    lowest = pycore.nn.MinPool2d(2)(-t)
+    assert np.array_equal(lowest.numpy(), -expected, equal_nan=True)

@@ -62,6 +62,18 @@ void extremum(const Context& ctx, const PoolArgs& g, const void* input, void* ou
   const int64_t in = volume(g.in), out = volume(g.out), work = out * volume(g.kernel);
   if (g.planes == 0 || out == 0) return;
   if constexpr (kFloat<T>) {
+    if (is_halving(g) && in < (int64_t{1} << 30)) {
+      for_planes(ctx, g.planes, work, [&](int64_t first, int64_t last) {
+        for (int64_t p = first; p < last; ++p) {
+          if (indices) {
+            halve_plane<T, Min, true>(g, x + p * in, y + p * out, indices + p * out);
+          } else {
+            halve_plane<T, Min, false>(g, x + p * in, y + p * out, nullptr);
+          }
+        }
+      });
+      return;
+    }
     if (use_vectors<T>(g)) {
       using I = typename LaneInt<T>::type;
       constexpr int L = kLanes<T>;

@@ -137,6 +137,57 @@ struct MaxVectors {
   }
 };
 
+// Windows of 2x2 side by side, the most usual of all, floats: straight from the plane, two vectors
+// of each of its rows at a time.
+inline bool is_halving(const PoolArgs& g) {
+  for (int d = 1; d < 3; ++d) {
+    if (g.kernel[d] != 2 || g.stride[d] != 2 || g.dilation[d] != 1 || g.pad[d] != 0 ||
+        2 * g.out[d] > g.in[d]) {
+      return false;
+    }
+  }
+  return g.in[0] == 1 && g.out[0] == 1 && g.kernel[0] == 1 && g.pad[0] == 0;
+}
+template <class T, bool Min, bool Indices>
+void halve_plane(const PoolArgs& g, const T* x, T* y, int64_t* indices) {
+  constexpr int L = kLanes<T>;
+  using I = typename LaneInt<T>::type;
+  const int64_t width = g.in[2], columns = g.out[2];
+  Vec<I> steps;  // 0, 2, 4, ...
+  for (int l = 0; l < L; ++l) steps[l] = static_cast<I>(2 * l);
+  for (int64_t row = 0; row < g.out[1]; ++row) {
+    for (int64_t c = 0; c < columns; c += L) {
+      if (columns - c < L && columns >= L) c = columns - L;  // a full vector at the row's end
+      const int n = static_cast<int>(min_of(L, columns - c));
+      const int64_t corner = 2 * row * width + 2 * c;
+      const auto split = [&](const T* from, Vec<T>& even, Vec<T>& odd) {
+        even = n == L ? load(from) : load_partial(from, 2 * n < L ? 2 * n : L);
+        odd = n == L ? load(from + L) : 2 * n > L ? load_partial(from + L, 2 * n - L) : Vec<T>{};
+        deinterleave<T>(even, odd);
+      };
+      Vec<T> taps[4];
+      split(x + corner, taps[0], taps[1]);
+      split(x + corner + width, taps[2], taps[3]);
+      Vec<T> best = taps[0];
+      Vec<I> where = steps + static_cast<I>(corner);
+      const Vec<I> first = where;
+      const I offsets[4] = {0, 1, static_cast<I>(width), static_cast<I>(width + 1)};
+#pragma GCC unroll 4
+      for (int t = 1; t < 4; ++t) {
+        const Mask<T> wins = (Min ? taps[t] < best : taps[t] > best) | (taps[t] != taps[t]);
+        best = select<T>(wins, taps[t], best);
+        if constexpr (Indices) where = wins ? first + offsets[t] : where;
+      }
+      store_partial(y + row * columns + c, best, n);
+      if constexpr (Indices) {
+        alignas(64) I lanes[L];
+        store(lanes, where);
+        for (int l = 0; l < n; ++l) indices[row * columns + c + l] = lanes[l];
+      }
+    }
+  }
+}
+
 // Adaptive windows of uneven sizes, floats: first the maximum of every column over the rows of a
 // window, a vector at a time, then over its columns. `best` and `rows` hold one entry per column:
 // the maximum and the row that it was found in.
