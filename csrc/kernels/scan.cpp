@@ -68,7 +68,7 @@ void scan(const Context& ctx, const void* in, void* out, int64_t* indices, int64
   const T* source = static_cast<const T*>(in);
   T* target = static_cast<T*>(out);
   if (n == 0 || inner == 0) return;
-  constexpr int64_t kColumns = 64;
+  constexpr int64_t kColumns = 256;  // states that stay in L1, from long runs of each row
   const int64_t blocks = (inner + kColumns - 1) / kColumns;
   const int64_t unit = n * (inner < kColumns ? inner : kColumns);
   const int64_t per_task = unit < 16384 ? 16384 / unit : 1;
@@ -93,13 +93,18 @@ void scan(const Context& ctx, const void* in, void* out, int64_t* indices, int64
         continue;
       }
       State state[kColumns];
-      for (int64_t j = 0; j < cols; ++j) state[j] = Op::start(source[offset + j]);
       for (int64_t i = 0; i < n; ++i) {
         const int64_t row = offset + i * inner;
-        for (int64_t j = 0; j < cols; ++j) {
-          if (i > 0) state[j] = Op::step(state[j], source[row + j], i);
-          target[row + j] = Op::value(state[j]);
-          if constexpr (Op::has_index) indices[row + j] = state[j].index;
+        const T* from = source + row;
+        T* to = target + row;
+        if (i == 0) {
+          for (int64_t j = 0; j < cols; ++j) state[j] = Op::start(from[j]);
+        } else {
+          for (int64_t j = 0; j < cols; ++j) state[j] = Op::step(state[j], from[j], i);
+        }
+        for (int64_t j = 0; j < cols; ++j) to[j] = Op::value(state[j]);
+        if constexpr (Op::has_index) {
+          for (int64_t j = 0; j < cols; ++j) indices[row + j] = state[j].index;
         }
       }
     }
