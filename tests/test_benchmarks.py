@@ -14,10 +14,14 @@ import pycore
 ROOT = Path(__file__).resolve().parent.parent
 if not (ROOT / "benchmarks").is_dir():
     pytest.skip("the benchmarks are in the sources only", allow_module_level=True)
+# For these imports alone: beside the benchmarks lie the sources of pycore, which new interpreters
+# that get this path must not take for the installed package.
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.compare import __main__ as command, acceptance, report, results, runner  # noqa: E402
 from benchmarks.compare.registry import Inputs, Workload, all_workloads  # noqa: E402
+
+sys.path.remove(str(ROOT))
 
 
 def result(workload, *ratios, other="torch", threads=1, **options):
