@@ -18,6 +18,7 @@ namespace {
 namespace conv {
 
 using kernels::GemmArgs;
+using kernels::report;
 
 template <class T>
 constexpr DType kType = sizeof(T) == 4 ? DType::float32 : DType::float64;
@@ -69,17 +70,20 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
   if (g.batch == 0 || volume(g.out) == 0 || rows == 0) return;
   ConvArgs thin;
   if (steps_over(g, thin)) {
+    report(ctx, "positions gathered");
     const Scratch<T> seen(ctx, g.batch * g.in_channels * volume(g.out));
     gather_seen<T>(ctx, g, static_cast<const T*>(x), seen.get());
     forward<T>(ctx, thin, seen.get(), weight, bias, y);
     return;
   }
   if (is_depthwise(g)) {
+    report(ctx, "depthwise");
     depthwise_forward<T>(ctx, g, static_cast<const T*>(x), w, static_cast<const T*>(bias),
                          static_cast<T*>(y));
     return;
   }
   if (is_pointwise(g) && !joins_images<T>(g)) {
+    report(ctx, "1x1");
     pointwise<T>(ctx, g, rows, channels, w, channels, 1, static_cast<const T*>(x),
                  static_cast<const T*>(bias), static_cast<T*>(y));
     return;
@@ -104,6 +108,7 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
   Pass<T> pass{grid, tap_count, taps.get(), w, nullptr, 0};
   job.pass = &pass;
   if (by_product(job) && weights_as_they_lie(job, k)) {
+    report(ctx, "product of packed patches, weights as they lie");
     run_product(ctx, job, k);
     return;
   }
@@ -118,6 +123,7 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
     }
   });
   pass.w = packed.get();
+  report(ctx, by_product(job) ? "product of packed patches" : "direct");
   if (by_product(job)) {
     run_product(ctx, job, 0);
     return;
@@ -139,17 +145,20 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
   if (g.batch == 0 || volume(g.in) == 0 || rows == 0) return;
   ConvArgs thin;
   if (volume(g.out) > 0 && steps_over(g, thin)) {
+    report(ctx, "positions gathered");
     const Scratch<T> seen(ctx, g.batch * g.in_channels * volume(g.out));
     backward_input<T>(ctx, thin, grad_y, weight, bias, seen.get());
     spread_seen<T>(ctx, g, seen.get(), static_cast<const T*>(bias), static_cast<T*>(grad_x));
     return;
   }
   if (is_depthwise(g) && volume(g.out) > 0) {
+    report(ctx, "depthwise");
     depthwise_backward_input<T>(ctx, g, static_cast<const T*>(grad_y), w,
                                 static_cast<const T*>(bias), static_cast<T*>(grad_x));
     return;
   }
   if (is_pointwise(g) && !joins_images<T>(g)) {
+    report(ctx, "1x1");
     pointwise<T>(ctx, g, rows, channels, w, 1, rows, static_cast<const T*>(grad_y),
                  static_cast<const T*>(bias), static_cast<T*>(grad_x));
     return;
@@ -235,6 +244,7 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
     }
   });
   job.pass = pass_list.get();
+  report(ctx, by_product(job) ? "product of packed patches" : "direct");
   by_product(job) ? run_product(ctx, job, 0) : run_direct(ctx, job);
 }
 
@@ -269,10 +279,12 @@ void backward_weight(const Context& ctx, const ConvArgs& g, const void* input, c
   if (g.batch == 0 || volume(g.out) == 0) {
     memset(dw, 0, sizeof(T) * static_cast<size_t>(g.out_channels * k));
   } else if (steps_over(g, thin)) {
+    report(ctx, "positions gathered");
     const Scratch<T> seen(ctx, g.batch * g.in_channels * volume(g.out));
     gather_seen<T>(ctx, g, x, seen.get());
     backward_weight<T>(ctx, thin, seen.get(), gy, dw, nullptr);
   } else if (is_depthwise(g)) {
+    report(ctx, "depthwise");
     depthwise_backward_weight<T>(ctx, g, x, gy, dw);
   } else if (is_pointwise(g)) {
     pointwise_weight<T>(ctx, g, x, gy, dw);
