@@ -1,5 +1,7 @@
 """pycore.explain(): what it lists, and that it lists nothing when it is not asked to."""
 
+import threading
+
 import pytest
 
 import pycore
@@ -117,3 +119,24 @@ def test_table():
     assert rows[1].startswith("add")
     assert "element-wise float32" in rows[1]
     assert repr(report).startswith("<pycore.explain: 2 entries")
+
+
+def test_ends_while_another_thread_runs():
+    # What runs yet belongs to its thread: it is neither read nor lost.
+    stop = threading.Event()
+    x = pycore.ones(64, 64, requires_grad=True)
+
+    def work():
+        while not stop.is_set():
+            (x @ x).tanh().sum().backward()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(200):
+            with pycore.explain() as report:
+                pycore.ones(4)
+            assert all(entry.seconds >= 0 for entry in report)
+    finally:
+        stop.set()
+        thread.join()

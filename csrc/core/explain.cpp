@@ -13,6 +13,7 @@ std::atomic<int> g_explaining{0};
 namespace {
 
 constexpr size_t kMostEntries = 1'000'000;
+constexpr double kRunning = -1;  // seconds of an entry that its thread still fills in
 
 struct Record {
   std::mutex lock;
@@ -40,6 +41,7 @@ void ExplainScope::begin(const char* name) {
   auto entry = std::make_unique<ExplainEntry>();
   entry->name = name;
   entry->depth = t_entry ? t_entry->depth + 1 : 0;
+  entry->seconds = kRunning;
   {
     const std::lock_guard lock(record().lock);
     if (record().entries.size() >= kMostEntries) return;
@@ -51,7 +53,11 @@ void ExplainScope::begin(const char* name) {
 }
 
 void ExplainScope::end() {
-  entry_->seconds = now() - start_;
+  const double seconds = now() - start_;
+  {
+    const std::lock_guard lock(record().lock);
+    entry_->seconds = seconds;
+  }
   t_entry = outer_;
 }
 
@@ -89,11 +95,14 @@ std::vector<ExplainEntry> explain_stop(size_t from) {
   const std::lock_guard lock(record().lock);
   auto& all = record().entries;
   std::vector<ExplainEntry> mine;
-  for (size_t i = from; i < all.size(); ++i) mine.push_back(*all[i]);
+  // Entries that run yet are of threads that may write to them at this moment: they are not read,
+  // and live on.
+  for (size_t i = from; i < all.size(); ++i)
+    if (all[i]->seconds != kRunning) mine.push_back(*all[i]);
   if (--g_explaining == 0) {
-    // An entry that another thread still fills in must live on.
-    all.erase(std::remove_if(all.begin(), all.end(), [](auto& e) { return e->seconds > 0; }),
-              all.end());
+    all.erase(
+        std::remove_if(all.begin(), all.end(), [](auto& e) { return e->seconds != kRunning; }),
+        all.end());
   }
   return mine;
 }

@@ -48,7 +48,7 @@ class ExplainScope {
   double start_ = 0;
 };
 
-// A kernel runs; `detail` may be null.
+// A kernel runs, of this family and on this dtype.
 void explain_kernel_now(const char* family, DType t);
 inline void explain_kernel(const char* family, DType t) {
   if (explaining()) [[unlikely]]
@@ -59,7 +59,7 @@ void explain_path(const char* path);
 void explain_note(std::string why);
 void explain_threads(int threads);
 
-// Entries in the order in which they began. Listening may nest: stop() takes those since start().
+// Ended entries, by their beginnings. Listening may nest: stop() takes those since start().
 size_t explain_start();
 std::vector<ExplainEntry> explain_stop(size_t from);
 
