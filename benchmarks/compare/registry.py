@@ -33,6 +33,19 @@ class Case:
     arguments: tuple[Any, ...] = ()
 
 
+def forward_and_backward(call: Callable[[], Any], leaves: Sequence[Any], seed: Any) -> Case:
+    """A case that runs `call` and its derivative from `seed`, with new gradients of the leaves."""
+
+    def run() -> Any:
+        for leaf in leaves:
+            leaf.grad = None
+        y = call()
+        y.backward(seed)
+        return y
+
+    return Case("run()", {"run": run}, lambda: [run(), *(leaf.grad for leaf in leaves)])
+
+
 @dataclass
 class Workload:
     group: str

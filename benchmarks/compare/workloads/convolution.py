@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..registry import Case, workload
+from ..registry import Case, forward_and_backward, workload
 
 # Accepted ratios of pycore's time to torch's.
 _LIMIT = 1.05
@@ -60,15 +60,7 @@ def _register(shape, ways="fb"):
             call, leaves = shape.build(torch, inputs, grad=True)
             with torch.no_grad():
                 seed = inputs.normal(*call().shape)
-
-            def run():
-                for t in leaves:
-                    t.grad = None
-                y = call()
-                y.backward(seed)
-                return y
-
-            return Case("run()", {"run": run}, lambda: [run(), *(t.grad for t in leaves)])
+            return forward_and_backward(call, leaves, seed)
 
 
 for _b in (1, 64):

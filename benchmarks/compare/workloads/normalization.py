@@ -1,6 +1,6 @@
 """Normalization, softmax and losses, forward alone and with backward."""
 
-from ..registry import Case, workload
+from ..registry import Case, forward_and_backward, workload
 
 _LIMIT = 1.05
 
@@ -23,15 +23,7 @@ def _register(group, name, build, ways="fb"):
                 t.requires_grad_()
             with torch.no_grad():
                 seed = inputs.normal(*call().shape) if call().dim() else torch.ones(())
-
-            def run():
-                for t in leaves:
-                    t.grad = None
-                y = call()
-                y.backward(seed)
-                return y
-
-            return Case("run()", {"run": run}, lambda: [run(), *(t.grad for t in leaves)])
+            return forward_and_backward(call, leaves, seed)
 
 
 def _norm(name, shape, *arguments, **options):

@@ -1,6 +1,6 @@
 """Pooling, interpolation and sampling of planes, forward alone and with backward."""
 
-from ..registry import Case, workload
+from ..registry import Case, forward_and_backward, workload
 
 
 def _register(name, shape, call, limit, group="spatial"):
@@ -17,14 +17,7 @@ def _register(name, shape, call, limit, group="spatial"):
         x = inputs.normal(*shape).requires_grad_()
         with torch.no_grad():
             seed = torch.ones_like(call(torch, x))
-
-        def run():
-            x.grad = None
-            y = call(torch, x)
-            y.backward(seed)
-            return y
-
-        return Case("run()", {"run": run}, lambda: [run(), x.grad])
+        return forward_and_backward(lambda: call(torch, x), [x], seed)
 
 
 def _functional(name, *arguments, **options):
