@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "kernels/gemm.h"
 
 namespace pycore {
 
@@ -26,10 +27,6 @@ extern const KernelTable kernel_table;
 #endif
 #ifdef PYCORE_HAS_ISA_avx512_bf16
 namespace kernels::avx512_bf16 {
-struct NarrowGemm {  // as in gemm_bf16.cpp
-  void (*bfloat16)(const Context&, const GemmArgs&);
-  void (*bytes)(const Context&, const GemmArgs&);
-};
 extern const NarrowGemm narrow_gemm;
 }  // namespace kernels::avx512_bf16
 #endif

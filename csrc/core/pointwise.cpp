@@ -6,6 +6,10 @@
 #include <bit>
 
 #include "core/parallel.h"
+#include "kernels/binary.h"
+#include "kernels/cast.h"
+#include "kernels/select.h"
+#include "kernels/unary.h"
 
 namespace pycore {
 namespace {

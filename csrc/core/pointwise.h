@@ -4,6 +4,9 @@
 
 #include "core/cpu.h"
 #include "core/tensor.h"
+#include "kernels/binary.h"
+#include "kernels/select.h"
+#include "kernels/unary.h"
 
 namespace pycore {
 

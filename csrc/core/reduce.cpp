@@ -4,6 +4,7 @@
 
 #include "core/parallel.h"
 #include "core/pointwise.h"
+#include "kernels/reduce.h"
 
 namespace pycore {
 

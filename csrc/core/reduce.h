@@ -4,6 +4,7 @@
 
 #include "core/cpu.h"
 #include "core/tensor.h"
+#include "kernels/reduce.h"
 
 namespace pycore {
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/cpu.h"
+#include "kernels/random.h"
 
 namespace pycore {
 namespace {

@@ -50,4 +50,11 @@ struct GemmKernels {
   void (*bytes)(const Context&, const GemmArgs&);
 };
 
+// What a level that only extends another one (`narrow_gemm` in its namespace) puts in place of that
+// level's products; core/cpu joins the two.
+struct NarrowGemm {
+  void (*bfloat16)(const Context&, const GemmArgs&);
+  void (*bytes)(const Context&, const GemmArgs&);
+};
+
 }  // namespace pycore::kernels

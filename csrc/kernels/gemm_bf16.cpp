@@ -77,11 +77,6 @@ struct BytePanels {
 
 namespace pycore::kernels::PYCORE_ISA {
 
-// The two kernels that core/cpu puts into a copy of avx512's table.
-struct NarrowGemm {
-  void (*bfloat16)(const Context&, const GemmArgs&);
-  void (*bytes)(const Context&, const GemmArgs&);
-};
 extern const NarrowGemm narrow_gemm;
 const NarrowGemm narrow_gemm = {gemm::run_narrow<gemm::PairPanels>,
                                 gemm::run_narrow<gemm::BytePanels>};

@@ -1,31 +1,8 @@
 // The one list of kernel families. Each ISA level fills a KernelTable; core/cpu chooses one of them
-// at import. To add a family: its header here, one line in PYCORE_KERNEL_FAMILIES, its source in
-// CMakeLists.txt.
+// at import. Families are only named here: who runs a family's kernels includes its header, so that
+// an edit of one header does not compile everything again. To add a family: one line in
+// PYCORE_KERNEL_FAMILIES, kernels/<member>.h, kernels/<member>.cpp and its line in CMakeLists.txt.
 #pragma once
-
-#include "kernels/attention.h"
-#include "kernels/binary.h"
-#include "kernels/cast.h"
-#include "kernels/context.h"
-#include "kernels/conv.h"
-#include "kernels/dtype.h"
-#include "kernels/gemm.h"
-#include "kernels/gradient.h"
-#include "kernels/grid_sample.h"
-#include "kernels/indexing.h"
-#include "kernels/loss.h"
-#include "kernels/norm.h"
-#include "kernels/optim.h"
-#include "kernels/order.h"
-#include "kernels/pool.h"
-#include "kernels/random.h"
-#include "kernels/recurrent.h"
-#include "kernels/reduce.h"
-#include "kernels/resample.h"
-#include "kernels/scan.h"
-#include "kernels/select.h"
-#include "kernels/softmax.h"
-#include "kernels/unary.h"
 
 // X(StructName, member): kernels/<member>.h declares `struct StructName` (function pointers only)
 // and kernels/<member>.cpp defines the object `<member>_kernels` of it in namespace
@@ -54,6 +31,10 @@
   X(RecurrentKernels, recurrent)
 
 namespace pycore::kernels {
+
+#define PYCORE_NAME_FAMILY(Struct, member) struct Struct;
+PYCORE_KERNEL_FAMILIES(PYCORE_NAME_FAMILY)
+#undef PYCORE_NAME_FAMILY
 
 struct KernelTable {
   const char* isa;

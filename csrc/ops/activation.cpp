@@ -1,6 +1,8 @@
 // Activation functions: forward and derivative of each side by side. Must not know Python.
 #include <cmath>
 
+#include "kernels/gradient.h"
+#include "kernels/unary.h"
 #include "ops/inplace.h"
 #include "ops/ops.h"
 

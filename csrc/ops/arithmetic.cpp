@@ -2,6 +2,8 @@
 // know Python.
 #include <cmath>
 
+#include "kernels/binary.h"
+#include "kernels/unary.h"
 #include "ops/ops.h"
 
 namespace pycore {

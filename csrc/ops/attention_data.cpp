@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/attention.h"
 #include "ops/attention.h"
 #include "ops/kernel_support.h"
 #include "ops/matrix.h"

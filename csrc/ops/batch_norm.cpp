@@ -1,6 +1,7 @@
 // Batch normalisation: forward, running statistics, derivative. Must not know Python.
 #include <cmath>
 
+#include "kernels/norm.h"
 #include "ops/norm_support.h"
 
 namespace pycore {

@@ -1,6 +1,8 @@
 // Copies and conversions: clone, contiguous, dtype changes, copy_, fill_, detach, and what the
 // engine needs of them. Must not know Python.
 #include "autograd/engine.h"
+#include "kernels/binary.h"
+#include "kernels/unary.h"
 #include "ops/ops.h"
 
 namespace pycore {

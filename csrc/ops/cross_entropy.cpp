@@ -1,4 +1,5 @@
 // Losses of classes: cross entropy and negative log likelihood. Must not know Python.
+#include "kernels/softmax.h"
 #include "ops/loss_support.h"
 
 namespace pycore {

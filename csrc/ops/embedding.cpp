@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/binary.h"
 #include "ops/element.h"
 #include "ops/indexing.h"
 #include "ops/lines.h"

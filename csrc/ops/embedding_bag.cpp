@@ -3,6 +3,7 @@
 #include <tuple>
 #include <vector>
 
+#include "kernels/binary.h"
 #include "ops/element.h"
 #include "ops/indexing.h"
 #include "ops/kernel_support.h"

@@ -1,5 +1,6 @@
 // Largest and smallest elements and their positions: forward and derivative of each side by side.
 // Must not know Python.
+#include "kernels/reduce.h"
 #include "ops/reduce_support.h"
 
 namespace pycore {

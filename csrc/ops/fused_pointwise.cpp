@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/binary.h"
+#include "kernels/select.h"
 #include "ops/matrix.h"
 #include "ops/ops.h"
 

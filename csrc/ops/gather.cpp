@@ -2,6 +2,7 @@
 #include <bit>
 
 #include "core/cpu.h"
+#include "kernels/indexing.h"
 #include "ops/indexing.h"
 #include "ops/lines.h"
 #include "ops/write_support.h"

@@ -2,6 +2,7 @@
 // affine_grid_generator. Must not know Python.
 #include "ops/grid_sample.h"
 
+#include "kernels/grid_sample.h"
 #include "ops/kernel_support.h"
 #include "ops/matrix.h"
 

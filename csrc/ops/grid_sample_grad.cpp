@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/grid_sample.h"
 #include "ops/grid_sample.h"
 #include "ops/indexing.h"
 #include "ops/kernel_support.h"

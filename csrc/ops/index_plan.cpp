@@ -8,6 +8,8 @@
 
 #include "core/cpu.h"
 #include "core/parallel.h"
+#include "kernels/binary.h"
+#include "kernels/indexing.h"
 #include "ops/element.h"
 
 namespace pycore {

@@ -2,6 +2,7 @@
 // boolean index tensors. Must not know derivatives or Python.
 #pragma once
 
+#include "kernels/binary.h"
 #include "ops/ops.h"
 
 namespace pycore {

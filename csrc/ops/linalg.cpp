@@ -1,5 +1,6 @@
 // Products of matrices and vectors: mm, bmm, mv, dot, outer and the add* family. Must not know
 // Python.
+#include "kernels/gemm.h"
 #include "ops/matrix.h"
 
 namespace pycore {

@@ -1,5 +1,7 @@
 // Losses of values: squared, absolute, Huber, binary cross entropy, Kullback-Leibler. Must not know
 // Python.
+#include "kernels/loss.h"
+
 #include <cmath>
 
 #include "ops/loss_support.h"

@@ -1,4 +1,5 @@
 // matmul with all its shapes, and linear. Must not know Python.
+#include "kernels/gemm.h"
 #include "ops/matrix.h"
 
 namespace pycore {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/reduce.h"
 #include "ops/reduce_support.h"
 
 namespace pycore {

@@ -1,5 +1,6 @@
 // Layer, RMS and group normalisation: forward and derivative of each side by side. Must not know
 // Python.
+#include "kernels/norm.h"
 #include "ops/norm_support.h"
 
 namespace pycore {

@@ -3,6 +3,9 @@
 #pragma once
 
 #include "core/pointwise.h"
+#include "kernels/binary.h"
+#include "kernels/gradient.h"
+#include "kernels/unary.h"
 #include "ops/op.h"
 
 namespace pycore {

@@ -2,6 +2,9 @@
 // know derivatives.
 #include <bit>
 
+#include "kernels/binary.h"
+#include "kernels/gradient.h"
+#include "kernels/unary.h"
 #include "ops/ops.h"
 
 namespace pycore {

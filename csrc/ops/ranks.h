@@ -15,6 +15,7 @@
 #include "core/cpu.h"
 #include "core/parallel.h"
 #include "core/tensor.h"
+#include "kernels/order.h"
 #include "ops/element.h"
 
 namespace pycore {

@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "autograd/engine.h"
+#include "kernels/gemm.h"
+#include "kernels/recurrent.h"
 #include "ops/kernel_support.h"
 #include "ops/recurrent.h"
 

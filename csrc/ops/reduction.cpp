@@ -1,4 +1,5 @@
 // Sums, means, products, counts: forward and derivative of each side by side. Must not know Python.
+#include "kernels/reduce.h"
 #include "ops/reduce_support.h"
 
 namespace pycore {

@@ -1,6 +1,8 @@
 // Interpolation of planes (upsample_*): one table of weights per dimension for every mode, one
 // kernel for all of them, and for their derivatives of any order, since a resampling is linear and
 // its adjoint is a resampling too. Must not know Python.
+#include "kernels/resample.h"
+
 #include <cmath>
 #include <memory>
 #include <mutex>

@@ -1,7 +1,10 @@
 // Running sums, products, extremes and log-sums: forward and derivative of each side by side. Must
 // not know Python.
+#include "kernels/scan.h"
+
 #include <limits>
 
+#include "kernels/reduce.h"
 #include "ops/kernel_support.h"
 #include "ops/reduce_support.h"
 

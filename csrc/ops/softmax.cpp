@@ -1,4 +1,6 @@
 // Softmax and log-softmax: forward and derivative of each side by side. Must not know Python.
+#include "kernels/softmax.h"
+
 #include "core/parallel.h"
 #include "ops/kernel_support.h"
 #include "ops/ops.h"

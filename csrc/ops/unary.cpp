@@ -1,8 +1,12 @@
 // Element-wise functions of one tensor: forward and derivative of each side by side. Must not know
 // Python.
+#include "kernels/unary.h"
+
 #include <cmath>
 #include <limits>
 
+#include "kernels/binary.h"
+#include "kernels/gradient.h"
 #include "ops/ops.h"
 
 namespace pycore {

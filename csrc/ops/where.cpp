@@ -1,6 +1,7 @@
 // Selecting by a mask: where, masked_fill. Must not know Python.
 #include <bit>
 
+#include "kernels/select.h"
 #include "ops/indexing.h"
 #include "ops/ops.h"
 

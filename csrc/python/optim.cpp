@@ -4,6 +4,7 @@
 
 #include "autograd/meta.h"
 #include "core/parallel.h"
+#include "kernels/optim.h"
 #include "ops/ops.h"
 #include "python/parser.h"
 
