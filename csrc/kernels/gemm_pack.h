@@ -4,9 +4,7 @@
 
 #include "kernels/gemm_tiles.h"
 
-namespace pycore {
-namespace {
-namespace gemm {
+namespace pycore::kernels::PYCORE_ISA::tiles {
 
 template <class T, int N>
 PYCORE_INLINE void store_first(T* p, Vec<T> v) {
@@ -61,6 +59,32 @@ PYCORE_INLINE void pack_rows(const Row& row, int count, int64_t k, T* dst) {
   if constexpr (G + L < W) pack_rows<T, W, G + L>(row, count, k, dst);
 }
 
+// dst[p * stride + i] = rows[i][p] for i < kLanes, 0 <= p < k: a vector of lanes of a panel whose
+// width is not known before it runs.
+template <class T>
+__attribute__((noinline)) void pack_lanes(const T* const* rows, int64_t k, T* dst, int64_t stride) {
+  constexpr int L = kLanes<T>;
+  for (int64_t p = 0; p < k; p += L) {
+    const int n = k - p < L ? static_cast<int>(k - p) : L;
+    Vec<T> block[L];
+    if (n == L) {
+#pragma GCC unroll 16
+      for (int i = 0; i < L; ++i) block[i] = load(rows[i] + p);
+    } else {
+#pragma GCC unroll 16
+      for (int i = 0; i < L; ++i) block[i] = load_partial(rows[i] + p, n);
+    }
+    transpose<T>(block);
+    T* d = dst + p * stride;
+    if (n == L) {
+#pragma GCC unroll 16
+      for (int j = 0; j < L; ++j) store(d + j * stride, block[j]);
+    } else {
+      for (int j = 0; j < n; ++j) store(d + j * stride, block[j]);
+    }
+  }
+}
+
 // One panel: dst[p * W + i] = src[i * is + p * ps] for i < count <= W, 0 <= p < k. Lanes beyond
 // count become 0. For A, i runs along rows and W is kMr; for B along columns and W is kNr.
 template <class T, int W>
@@ -113,6 +137,4 @@ void pack_panels(const T* src, int64_t is, int64_t ps, int64_t count, int64_t k,
   }
 }
 
-}  // namespace gemm
-}  // namespace
-}  // namespace pycore
+}  // namespace pycore::kernels::PYCORE_ISA::tiles

@@ -1,12 +1,14 @@
 // The register tiles of the matrix product: block sizes per ISA, micro-kernels and their epilogue.
 // Must not know tasks, packing or dtypes other than the template's.
+//
+// Tiles and packing live in the level's own namespace, not in an unnamed one as other kernels do:
+// products, convolutions, recurrent layers and attention use the same ones, and the linker keeps
+// one copy of each.
 #pragma once
 
 #include "simd/shuffle.h"
 
-namespace pycore {
-namespace {
-namespace gemm {
+namespace pycore::kernels::PYCORE_ISA::tiles {
 
 using namespace simd;  // NOLINT: an unnamed namespace, and these are its words
 
@@ -82,10 +84,12 @@ struct Plain {
 // C[R, cols] = epilogue(sum over p of A[i, p] * B[p, :]), 0 < cols <= NV * kLanes.
 // A[i, p] sits at a[i * ars + p * acs]; when packed that is a[i + p * kMr].
 // B[p, :] are NV vectors at b + p * brs. Packed panels of B are padded; otherwise the last vector
-// is read through a mask, so that nothing behind the matrix is touched.
+// is read through a mask, so that nothing behind the matrix is touched. Not inlined: a caller that
+// chooses among all heights would hold a copy of each.
 template <class T, int R, int NV, bool PackedA, bool PackedB, class Op = Plain<T>>
-void tile(int64_t k, const T* a, int64_t ars, int64_t acs, const typename Op::B* b, int64_t brs,
-          T* c, int64_t crs, int cols, const Epilogue<T>& e) {
+__attribute__((noinline)) void tile(int64_t k, const T* a, int64_t ars, int64_t acs,
+                                    const typename Op::B* b, int64_t brs, T* c, int64_t crs,
+                                    int cols, const Epilogue<T>& e) {
   constexpr int L = kLanes<T>;
   constexpr int kGroups = (R + 2) / 3;  // three rows share a pointer: base, base + s, base + 2s
   const int last = cols - (NV - 1) * L;
@@ -155,6 +159,12 @@ inline TileFn<T, typename Op::B> tile_of(int rows) {
   }
 }
 
+}  // namespace pycore::kernels::PYCORE_ISA::tiles
+
+namespace pycore {
+namespace {
+namespace gemm {
+using namespace kernels::PYCORE_ISA::tiles;  // NOLINT: these are its words
 }  // namespace gemm
 }  // namespace
 }  // namespace pycore

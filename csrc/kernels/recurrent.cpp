@@ -97,17 +97,18 @@ void pack(const Context& ctx, int64_t panels, int64_t elements_each, const F& f)
   });
 }
 
-// Panel p of W [gates * hidden, k]^T: the gates of kBlocks vectors of units. Units beyond the last
+// Panel p of W [gates * hidden, k]^T: the gates of `blocks` vectors of units. Units beyond the last
 // repeat it; nobody reads their sums.
-template <class T, int kGates, int kBlocks>
-void pack_gates(const T* w, int64_t hidden, int64_t k, int64_t p, T* to) {
+template <class T>
+void pack_gates(const T* w, int gates, int blocks, int64_t hidden, int64_t k, int64_t p, T* to) {
   constexpr int L = kLanes<T>;
-  gemm::pack_rows<T, kGates * kBlocks * L>(
-      [=](int lane) {
-        const int64_t u = (p * kBlocks + lane / (kGates * L)) * L + lane % L;
-        return w + (lane / L % kGates * hidden + min_of(u, hidden - 1)) * k;
-      },
-      kGates * kBlocks * L, k, to);
+  for (int v = 0; v < blocks * gates; ++v) {
+    const int64_t first = (p * blocks + v / gates) * L;
+    const T* rows[L];
+    for (int i = 0; i < L; ++i)
+      rows[i] = w + (v % gates * hidden + min_of(first + i, hidden - 1)) * k;
+    gemm::pack_lanes<T>(rows, k, to + v * L, static_cast<int64_t>(gates) * blocks * L);
+  }
 }
 
 // Panel p of W [segments * k, columns]: kBackBlocks vectors of columns of row 0, then of the row
@@ -300,16 +301,15 @@ void forward(const Context& ctx, const RecurrentShape& shape, const RecurrentFor
   const Scratch<T> packed(ctx, size * count);
   if (!direct) {
     pack(ctx, panels * count, each, [&](int64_t p) {
-      pack_gates<T, Cell::kGates, kBlocks>(static_cast<const T*>(d[p / panels].weight_hh), H, S,
-                                           p % panels,
-                                           packed.get() + p / panels * size + p % panels * each);
+      pack_gates<T>(static_cast<const T*>(d[p / panels].weight_hh), Cell::kGates, kBlocks, H, S,
+                    p % panels, packed.get() + p / panels * size + p % panels * each);
     });
   }
   if (projected) {
     pack(ctx, columns * count, each_column, [&](int64_t p) {
-      pack_gates<T, 1, kBackBlocks>(
-          static_cast<const T*>(d[p / columns].weight_hr), S, H, p % columns,
-          packed.get() + p / columns * size + panels * each + p % columns * each_column);
+      pack_gates<T>(static_cast<const T*>(d[p / columns].weight_hr), 1, kBackBlocks, S, H,
+                    p % columns,
+                    packed.get() + p / columns * size + panels * each + p % columns * each_column);
     });
   }
   over_parts(ctx, shape, d, count, [&](const RecurrentForward& one, int i, const Part& part) {

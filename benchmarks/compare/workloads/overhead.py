@@ -6,7 +6,7 @@ from ..registry import Case, variant, workload
 def _register(name, call, shapes=((8,), (8,)), grad=False):
     """A call of (library, *tensors); recorded for autograd if `grad`."""
 
-    @workload("overhead", name, limit=1 / 3, threads=[1])
+    @workload("overhead", name, limit=1 / 3)
     def build(torch, inputs):
         tensors = [inputs.normal(*shape) for shape in shapes]
         for t in tensors:
@@ -18,7 +18,7 @@ def _register(name, call, shapes=((8,), (8,)), grad=False):
     return build
 
 
-@workload("overhead", "a + b", limit=0.25, threads=[1])
+@workload("overhead", "a + b", limit=0.25)
 def add(torch, inputs):
     a, b = inputs.normal(8), inputs.normal(8)
     return Case("a + b", {"a": a, "b": b}, lambda: [a + b])
@@ -30,7 +30,7 @@ def add_numpy(np, inputs):
     return Case("a + b", {"a": a, "b": b}, lambda: [a + b])
 
 
-@workload("overhead", "a + b, recorded", limit=0.25, threads=[1])
+@workload("overhead", "a + b, recorded", limit=0.25)
 def add_recorded(torch, inputs):
     a, b = inputs.normal(8).requires_grad_(), inputs.normal(8).requires_grad_()
     return Case("a + b", {"a": a, "b": b}, lambda: [a + b])
@@ -65,13 +65,13 @@ def _chain(a):
     return a
 
 
-@workload("overhead", "item()", limit=1 / 3, threads=[1])
+@workload("overhead", "item()", limit=1 / 3)
 def item(torch, inputs):
     a = inputs.normal(1)
     return Case("a.item()", {"a": a}, lambda: [a + 0])
 
 
-@workload("overhead", "backward of a chain of ten", limit=1 / 3, threads=[1])
+@workload("overhead", "backward of a chain of ten", limit=1 / 3)
 def chain_backward(torch, inputs):
     a = inputs.normal(8).requires_grad_()
 
@@ -83,19 +83,19 @@ def chain_backward(torch, inputs):
     return Case("run()", {"run": run}, lambda: [run()])
 
 
-@workload("overhead", "Linear(8, 8), one row", limit=0.25, threads=[1])
+@workload("overhead", "Linear(8, 8), one row", limit=0.25)
 def linear(torch, inputs):
     layer, x = inputs.fill(torch.nn.Linear(8, 8)), inputs.normal(1, 8)
     return Case("layer(x)", {"layer": layer, "x": x}, lambda: [layer(x)])
 
 
-@workload("overhead", "Linear(8, 8), one row, no_grad", limit=1 / 3, threads=[1])
+@workload("overhead", "Linear(8, 8), one row, no_grad", limit=1 / 3)
 def linear_no_grad(torch, inputs):
     layer, x = inputs.fill(torch.nn.Linear(8, 8)).requires_grad_(False), inputs.normal(1, 8)
     return Case("layer(x)", {"layer": layer, "x": x}, lambda: [layer(x)])
 
 
-@workload("overhead", "Sequential of five", limit=1 / 3, threads=[1])
+@workload("overhead", "Sequential of five", limit=1 / 3)
 def sequential(torch, inputs):
     nn = torch.nn
     model = nn.Sequential(
@@ -105,13 +105,13 @@ def sequential(torch, inputs):
     return Case("model(x)", {"model": model, "x": x}, lambda: [model(x)])
 
 
-@workload("overhead", "Embedding of 4 tokens", limit=1 / 3, threads=[1])
+@workload("overhead", "Embedding of 4 tokens", limit=1 / 3)
 def embedding(torch, inputs):
     layer, x = inputs.fill(torch.nn.Embedding(100, 16)), inputs.integers(100, 4)
     return Case("layer(x)", {"layer": layer, "x": x}, lambda: [layer(x)])
 
 
-@workload("overhead", "cross_entropy of 4x10, forward and backward", limit=1 / 3, threads=[1])
+@workload("overhead", "cross_entropy of 4x10, forward and backward", limit=1 / 3)
 def cross_entropy(torch, inputs):
     x, y = inputs.normal(4, 10).requires_grad_(), inputs.integers(10, 4)
     loss_of = torch.nn.functional.cross_entropy
