@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
+#include "core/cache.h"
 #include "core/parallel.h"
 #include "kernels/binary.h"
 #include "kernels/cast.h"
@@ -15,7 +17,8 @@ namespace pycore {
 namespace {
 
 constexpr int kMaxArgs = PointwiseKernel::kMaxInputs + 1;  // slot 0 is the output
-constexpr int64_t kBlock = 1024;  // elements converted at a time: stays in the L1 cache
+constexpr int64_t kBlock = 1024;        // elements converted at a time: stays in the L1 cache
+constexpr int64_t kStreamBlock = 2048;  // bytes on their way past the caches
 
 // A loop nest over all operands with merged dimensions; strides in elements of each operand.
 struct Nest {
@@ -115,9 +118,31 @@ void run_row(const PointwiseKernel& k, char* const* ptr, const DType* dtype, con
   }
 }
 
+// A row whose results go past the caches, by way of a block in the first-level cache: no kernel
+// needs a second kind of store.
+void stream_row(const PointwiseKernel& k, char* const* ptr, const DType* dtype,
+                const int64_t* strides, int64_t n, bool convert) {
+  const auto& table = *kernels_now().cast;
+  alignas(64) char block[kStreamBlock];
+  const int64_t item = item_size(dtype[0]);
+  // Blocks end where lines of the cache do.
+  int64_t m =
+      (kStreamBlock - static_cast<int64_t>(reinterpret_cast<uintptr_t>(ptr[0]) % 64)) / item;
+  char* at[kMaxArgs];
+  for (int a = 0; a <= k.inputs; ++a) at[a] = ptr[a];
+  for (; n > 0; n -= m, m = kStreamBlock / item) {
+    m = std::min(m, n);
+    char* out = std::exchange(at[0], block);
+    run_row(k, at, dtype, strides, m, convert);
+    table.stream(block, out, m * item);
+    at[0] = out;
+    for (int a = 0; a <= k.inputs; ++a) at[a] += m * strides[a] * item_size(dtype[a]);
+  }
+}
+
 // Elements [begin, end) of the nest in row-major order.
-void run_range(const PointwiseKernel& k, const Nest& nest, int64_t begin, int64_t end,
-               bool convert) {
+void run_range(const PointwiseKernel& k, const Nest& nest, int64_t begin, int64_t end, bool convert,
+               bool stream) {
   int last = nest.dims - 1;
   int64_t row = nest.sizes[last];
   int64_t index[64];
@@ -134,7 +159,7 @@ void run_range(const PointwiseKernel& k, const Nest& nest, int64_t begin, int64_
   }
   for (int64_t at = begin; at < end;) {
     int64_t m = std::min(row - index[last], end - at);
-    run_row(k, ptr, nest.dtype, nest.strides[last], m, convert);
+    (stream ? stream_row : run_row)(k, ptr, nest.dtype, nest.strides[last], m, convert);
     at += m;
     if (at >= end) break;
     // Back to the row's start, then carry into the outer dimensions.
@@ -150,6 +175,27 @@ void run_range(const PointwiseKernel& k, const Nest& nest, int64_t begin, int64_
       index[d] = 0;
     }
   }
+  if (stream) kernels_now().cast->stream_done();
+}
+
+// Does a call that moves so many bytes leave nothing of its results in the caches, or little? A
+// store that fetches the line first then moves half as much again for nothing. Below this, chains
+// of calls lose more than a single one gains.
+bool exceeds_caches(int64_t bytes) {
+  static const int64_t limit = last_level_cache() * 3 / 2;
+  return bytes >= limit && kernels_now().cast->stream;
+}
+
+bool worth_streaming(const PointwiseKernel& k, const Nest& nest) {
+  const int64_t* strides = nest.strides[nest.dims - 1];
+  if (strides[0] != 1 || nest.sizes[nest.dims - 1] * item_size(nest.dtype[0]) < 2 * kStreamBlock)
+    return false;
+  int64_t bytes = 0;  // what operands that repeat cost is little
+  for (int a = 0; a <= k.inputs; ++a)
+    if (strides[a] != 0) bytes += nest.numel * item_size(nest.dtype[a]);
+  for (int a = 1; a <= k.inputs; ++a)  // what is overwritten is in the nearest cache by then
+    if (nest.data[a] == nest.data[0]) return false;
+  return exceeds_caches(bytes);
 }
 
 // What is not the fast case: contiguous operands of the kernel's own dtypes, work for all threads.
@@ -197,9 +243,11 @@ void run_pointwise(const PointwiseKernel& k, const Tensor& out, const PointwiseA
   }
   Nest nest;
   build(nest, out, args, k.inputs);
-  if (n <= k.grain) return run_range(k, nest, 0, n, convert);
-  parallel_for(n, k.grain,
-               [&](int64_t begin, int64_t end) { run_range(k, nest, begin, end, convert); });
+  const bool stream = worth_streaming(k, nest);
+  if (n <= k.grain) return run_range(k, nest, 0, n, convert, stream);
+  parallel_for(n, k.grain, [&](int64_t begin, int64_t end) {
+    run_range(k, nest, begin, end, convert, stream);
+  });
 }
 
 PointwiseKernel unary_kernel(kernels::UnaryFn fn, DType in, DType out, const double* params) {
@@ -302,6 +350,21 @@ bool try_copy_rows(const Tensor& dst, const Tensor& src) {
   return true;
 }
 
+bool try_stream_copy(const Tensor& dst, const Tensor& src) {
+  constexpr int64_t kGrain = 1 << 18;  // bytes
+  const int64_t bytes = dst.numel() * dst.item_size();
+  if (!dst.is_contiguous() || !src.is_contiguous() || dst.numel() != src.numel() ||
+      src->data == dst->data || !exceeds_caches(2 * bytes))
+    return false;
+  const auto& table = *kernels_now().cast;
+  explain_kernel("streaming copy", dst.dtype());
+  parallel_for(bytes, kGrain, [&](int64_t begin, int64_t end) {
+    table.stream(src->data + begin, dst->data + begin, end - begin);
+    table.stream_done();
+  });
+  return true;
+}
+
 }  // namespace
 
 void copy_data(const Tensor& dst, const Tensor& src) {
@@ -317,7 +380,9 @@ void copy_data(const Tensor& dst, const Tensor& src) {
     return copy_data(dst, snapshot);
   }
   bool same_dtype = src.dtype() == dst.dtype();
-  if (same_dtype && (try_transpose(dst, src) || try_copy_rows(dst, src))) return;
+  if (same_dtype &&
+      (try_transpose(dst, src) || try_stream_copy(dst, src) || try_copy_rows(dst, src)))
+    return;
   PointwiseKernel k = unary_kernel(nullptr, src.dtype(), dst.dtype());
   k.name = same_dtype ? "copy" : "cast";
   k.fn = reinterpret_cast<const void*>(

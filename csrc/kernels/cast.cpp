@@ -152,6 +152,33 @@ void fill(void* out, int64_t n, int64_t so, const void* value) {
   }
 }
 
+#if defined(__SSE2__)
+void stream(const void* in, void* out, int64_t bytes) {
+  const char* source = static_cast<const char*>(in);
+  char* target = static_cast<char*>(out);
+  // Such stores want whole registers, best whole lines of the cache.
+  const int64_t to_line = static_cast<int64_t>(-reinterpret_cast<uintptr_t>(target) % 64);
+  const int64_t head = to_line < bytes ? to_line : bytes;
+  memcpy(target, source, static_cast<size_t>(head));
+  int64_t i = head;
+  for (; i + 64 <= bytes; i += 64) {
+#if defined(__AVX512F__)
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(target + i), _mm512_loadu_si512(source + i));
+#elif defined(__AVX2__)
+    for (int64_t j = i; j < i + 64; j += 32)
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(target + j),
+                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source + j)));
+#else
+    for (int64_t j = i; j < i + 64; j += 16)
+      _mm_stream_si128(reinterpret_cast<__m128i*>(target + j),
+                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + j)));
+#endif
+  }
+  memcpy(target + i, source + i, static_cast<size_t>(bytes - i));
+}
+void stream_done() { _mm_sfence(); }
+#endif
+
 // A square of 16 / sizeof(T) rows in 128-bit registers: log2(rows) rounds of interleaving row i
 // with row i + rows / 2 transpose it.
 template <class T>
@@ -275,6 +302,10 @@ constexpr CastKernels make_kernels() {
   BY_SIZE(transpose)
   BY_SIZE(fill)
 #undef BY_SIZE
+#if defined(__SSE2__)
+  k.stream = stream;
+  k.stream_done = stream_done;
+#endif
   return k;
 }
 

@@ -24,6 +24,10 @@ struct CastKernels {
                        int64_t stride_out);
   // out[i * stride_out] = *value.
   void (*fill[4])(void* out, int64_t n, int64_t stride_out, const void* value);
+  // Copies bytes past the caches: out is not read first and displaces nothing. Other threads may
+  // see them after stream_done() only. Null where the machine has no such stores.
+  void (*stream)(const void* in, void* out, int64_t bytes);
+  void (*stream_done)();
 };
 
 }  // namespace pycore::kernels
