@@ -53,7 +53,6 @@ class Workload:
     builders: dict[str, Callable[[Any, Inputs], Case]]
     limit: float | None = None  # accepted ratio of pycore's time to torch's
     tolerance: float = 1e-4  # of outputs, relative to their largest element
-    threads: Sequence[int] | None = None  # the numbers of threads that make sense; None: all
 
     @property
     def key(self) -> str:

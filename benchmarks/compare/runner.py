@@ -225,11 +225,7 @@ def compare(
     """Yields, per number of threads, facts about the processes and then a result per workload."""
     with tempfile.TemporaryDirectory() as folder:
         for count in threads:
-            chosen = [
-                w
-                for w in workloads
-                if (w.threads is None or count in w.threads) and any(map(w.has, against))
-            ]
+            chosen = [w for w in workloads if any(map(w.has, against))]
             if not chosen:
                 continue
             mine = Process(libraries["pycore"], count)
@@ -249,8 +245,6 @@ def memory(
     """The resident memory of each workload, every time in processes of its own."""
     for count in threads:
         for workload in workloads:
-            if workload.threads is not None and count not in workload.threads:
-                continue
             answers: dict[str, dict[str, Any]] = {}
             for name in ("pycore", *filter(workload.has, against)):
                 process = Process(libraries[name], count)

@@ -13,7 +13,7 @@ def _parameters(torch, inputs):
 
 
 def _register(name, kind, **options):
-    @workload("optimizer", f"{name}, 20 small parameters", limit=1 / 3, threads=[1])
+    @workload("optimizer", f"{name}, 20 small parameters", limit=1 / 3)
     def build(torch, inputs):
         parameters = _parameters(torch, inputs)
         optimizer = getattr(torch.optim, kind)(parameters, **options)
@@ -32,7 +32,7 @@ _register("Adam", "Adam", lr=1e-6)
 _register("AdamW", "AdamW", lr=1e-6)
 
 
-@workload("optimizer", "RMSprop, 20 small parameters", threads=[1])
+@workload("optimizer", "RMSprop, 20 small parameters")
 def rmsprop(torch, inputs):
     parameters = _parameters(torch, inputs)
     optimizer = torch.optim.RMSprop(parameters, lr=1e-6)
@@ -44,7 +44,7 @@ def rmsprop(torch, inputs):
     return Case("optimizer.step()", {"optimizer": optimizer}, check)
 
 
-@workload("optimizer", "clip_grad_norm_, 20 small parameters", limit=1 / 3, threads=[1])
+@workload("optimizer", "clip_grad_norm_, 20 small parameters", limit=1 / 3)
 def clip(torch, inputs):
     parameters = _parameters(torch, inputs)
     clip_grad_norm_ = torch.nn.utils.clip_grad_norm_
@@ -55,7 +55,7 @@ def clip(torch, inputs):
     )
 
 
-@workload("optimizer", "zero_grad and a training step of Linear(8, 8)", limit=1 / 3, threads=[1])
+@workload("optimizer", "zero_grad and a training step of Linear(8, 8)", limit=1 / 3)
 def small_step(torch, inputs):
     layer, x = inputs.fill(torch.nn.Linear(8, 8)), inputs.normal(4, 8)
     optimizer = torch.optim.Adam(layer.parameters(), lr=1e-6)
