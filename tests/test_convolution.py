@@ -52,6 +52,16 @@ SHAPES = [
     Shape(2, (32, 64), (5, 6, 9), (3, 3, 3), padding=1),
     Shape(2, (33, 64), (301,), (5,), padding=2),
     Shape(3, (32, 64), (6, 6), (3, 3), padding=2),  # its gradient is no larger than padded
+    # Winograd: few tiles, of one image or several, and many; sizes that cut the last tiles.
+    Shape(2, (40, 45), (14, 14), (3, 3), padding=1),
+    Shape(1, (300, 40), (17, 19), (3, 3)),
+    Shape(9, (33, 64), (5, 6), (3, 3), padding=2),
+    Shape(3, (64, 100), (8, 8), (3, 3), padding=1, groups=2),
+    Shape(1, (32, 33), (41, 39), (3, 3), padding=1),
+    Shape(3, (40, 50), (23, 22), (3, 3)),
+    Shape(2, (300, 40), (28, 25), (3, 3), padding=2),
+    Shape(5, (80, 64), (16, 17), (3, 3), padding=1, groups=2),
+    Shape(2, (32, 32), (6, 150), (3, 3), padding=1),
     # 1x1: a product, of each image or of all, and strided.
     Shape(1, (40, 50), (6, 7), (1, 1)),
     Shape(7, (40, 50), (5, 7), (1, 1)),
@@ -188,3 +198,44 @@ def test_transposed_is_the_gradient(x: tuple, w: tuple, stride: int, padding: in
     leaf = pycore.zeros(y.shape, dtype=pycore.float64).requires_grad_()
     F.conv2d(leaf, b, None, stride, padding).backward(a)
     assert np.allclose(y.numpy(), leaf.grad.numpy() + c.numpy().reshape(-1, 1, 1), atol=1e-12)
+
+
+def forms(x: np.ndarray, w: np.ndarray, padding: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A 3x3 convolution in the Winograd form, in a plain one (as part of 5x5), and exact."""
+    wide = np.zeros((*w.shape[:2], 5, 5), w.dtype)
+    wide[:, :, 1:4, 1:4] = w
+    results, paths = [], []
+    for weight, pad, dtype in ((w, padding, "f"), (wide, padding + 1, "f"), (w, padding, "d")):
+        a, b = (pycore.from_numpy(v.astype(dtype)) for v in (x, weight))
+        with pycore.explain() as report:
+            results.append(F.conv2d(a, b, None, 1, pad).numpy())
+        paths.append(str(report))
+    if pycore._C._isa() != "baseline":
+        assert ["Winograd F(2x2, 3x3)" in path for path in paths] == [True, False, False]
+    return results[0], results[1], results[2]
+
+
+@pytest.mark.parametrize(("channels", "size"), [(32, 30), (64, 28), (128, 14), (300, 15)])
+def test_winograd_loses_a_bit(channels: int, size: int) -> None:
+    draw = np.random.default_rng(10).standard_normal
+    x = np.maximum(draw((2, channels, size, size)), 0).astype("float32")
+    w = draw((48, channels, 3, 3)).astype("float32")
+    mine, plain, exact = forms(x, w, 1)
+
+    def error(y: np.ndarray) -> float:
+        return float(np.sqrt(np.square(y - exact).mean()))
+
+    assert error(mine) <= 2.5 * error(plain)
+
+
+@pytest.mark.parametrize("value", [1.5e38, -3e38, math.inf, -math.inf, math.nan])
+def test_winograd_leaves_what_is_not_finite_to_other_forms(value: float) -> None:
+    """Sums of neighbours overflow where a plain sum of products does not, or become NaN."""
+    draw = np.random.default_rng(11).standard_normal
+    x, w = (draw(n).astype("float32") * 1e-2 for n in ((2, 32, 16, 17), (40, 32, 3, 3)))
+    x[1, 5, 6:8, 7:9] = value
+    mine, _, exact = forms(x, w, 1)
+    expected = exact.astype("float32")
+    finite = np.isfinite(expected)
+    assert np.array_equal(mine[~finite], expected[~finite], equal_nan=True)
+    assert np.allclose(mine[finite], expected[finite], rtol=1e-4, atol=1e-6)

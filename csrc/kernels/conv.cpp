@@ -6,6 +6,7 @@
 #include "kernels/conv_depthwise.h"
 #include "kernels/conv_thin.h"
 #include "kernels/conv_weight.h"
+#include "kernels/conv_winograd.h"
 #include "kernels/gemm.h"
 
 namespace pycore::kernels::PYCORE_ISA {
@@ -62,6 +63,58 @@ void pointwise(const Context& ctx, const ConvArgs& g, int64_t rows, int64_t inne
   }
 }
 
+inline bool is_three_by_three(const ConvArgs& g) {
+  for (int d = 0; d < 3; ++d) {
+    if (g.kernel[d] != (d > 0 ? 3 : 1) || g.stride[d] != 1 || g.dilation[d] != 1) return false;
+  }
+  return g.in[0] == 1 && g.out[0] == 1 && g.pad[0] == 0;
+}
+
+// y = conv(x, weights) of a group's `channels` to `rows`, in the Winograd form where that is faster
+// and its results are finite; else says false.
+template <class T>
+bool winograd(const Context& ctx, const ConvArgs& g, bool backward, const void* src,
+              const void* weight, const void* bias, void* dst) {
+  if constexpr (kWinograd<T>) {
+    if (!is_three_by_three(g)) return false;
+    const int64_t in = g.in_channels / g.groups, out = g.out_channels / g.groups;
+    const T *x = static_cast<const T*>(src), *w = static_cast<const T*>(weight);
+    const T* b = static_cast<const T*>(bias);
+    T* y = static_cast<T*>(dst);
+    WinogradJob<T> job{g.batch,
+                       g.groups,
+                       in,
+                       out,
+                       {g.in[1], g.in[2]},
+                       {g.out[1], g.out[2]},
+                       {g.pad[1], g.pad[2]},
+                       {w, in * 9, 9, false},
+                       in * out * 9,
+                       x,
+                       b,
+                       y};
+    if (backward) {  // the weights' taps in reverse order, and the rest of the padding
+      job = {g.batch,
+             g.groups,
+             out,
+             in,
+             {g.out[1], g.out[2]},
+             {g.in[1], g.in[2]},
+             {2 - g.pad[1], 2 - g.pad[2]},
+             {w, 9, in * 9, true},
+             in * out * 9,
+             x,
+             b,
+             y};
+    }
+    if (job.pad[0] < 0 || job.pad[1] < 0 || !job.pays()) return false;
+    report(ctx, "Winograd F(2x2, 3x3)");
+    if (run_winograd(ctx, job)) return true;
+    report(ctx, "again, since not all results are finite");
+  }
+  return false;
+}
+
 template <class T>
 void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* weight,
              const void* bias, void* y) {
@@ -88,6 +141,7 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
                  static_cast<const T*>(bias), static_cast<T*>(y));
     return;
   }
+  if (winograd<T>(ctx, g, false, x, weight, bias, y)) return;
   const int64_t tap_count = volume(g.kernel), k = channels * tap_count;
   const Prepared prepared = prepared_input(g);
   Job<T> job{prepared,
@@ -163,6 +217,7 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
                  static_cast<const T*>(bias), static_cast<T*>(grad_x));
     return;
   }
+  if (volume(g.out) > 0 && winograd<T>(ctx, g, true, grad_y, weight, bias, grad_x)) return;
   const int64_t tap_count = volume(g.kernel);
   const Prepared prepared = prepared_grad(g);
   Job<T> job{prepared,

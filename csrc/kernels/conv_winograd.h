@@ -1,0 +1,448 @@
+// The Winograd form of 3x3 convolutions of step 1, F(2x2, 3x3) in the names of Lavin and Gray
+// (arXiv:1509.09308): 4x4 inputs and the weights are transformed by additions, so that 16 products
+// at as many points give 2x2 outputs, for which the plain sum has 36. Each point is a matrix
+// product, weights times tiles. Must not know which pass of a convolution this is.
+//
+// Sums of inputs meet sums of weights, so the rounding errors are those of the largest numbers of a
+// tile, and an infinity or NaN spreads over all of it: run() says when it met one.
+#pragma once
+
+#include "kernels/conv_product.h"
+
+namespace pycore {
+namespace {
+namespace conv {
+
+constexpr int64_t kPoints = 16;
+constexpr int64_t kFewTiles = 256;         // for which weights are transformed where they are used
+constexpr int64_t kWeightWork = 256;       // multiplications for which a weight is transformed
+constexpr int64_t kTileBytes = 768 << 10;  // transformed inputs that one task holds
+constexpr int64_t kTileImages = 2 << 20;   // images that are prepared at a time
+// At the baseline it is left out: the library would be larger for processors of before 2013.
+#if defined(__AVX2__) || defined(__aarch64__)
+template <class T>
+constexpr bool kWinograd = sizeof(T) == 4;
+#else
+template <class T>
+constexpr bool kWinograd = false;
+#endif
+
+// Weights of one group, element (row, channel, tap) at w[row * row_step + channel * channel_step +
+// tap], taps in reverse order where `flipped`.
+template <class T>
+struct TileWeights {
+  const T* w;
+  int64_t row_step, channel_step;
+  bool flipped;
+
+  // u[point, c - c0, row - first] of rows [first, first + count), count <= kMr.
+  void transform(int64_t first, int count, int64_t c0, int64_t c1, T* u) const {
+    constexpr int64_t kChunk = 16;
+    alignas(64) T taps[kChunk * 9 * kMr + kLanes<T>];
+    const int64_t pitch = (c1 - c0) * kMr;
+    for (int64_t c = c0; c < c1; c += kChunk) {
+      const int64_t here = min_of(kChunk, c1 - c);
+      const T* from = w + first * row_step + c * channel_step;
+      if (channel_step == 9) {
+        gemm::pack_panel<T, kMr>(from, row_step, 1, count, here * 9, taps);
+      } else {
+        for (int64_t i = 0; i < here; ++i, from += channel_step) {
+          for (int64_t j = 0; j < count * 9; j += 64 / int64_t{sizeof(T)}) {
+            __builtin_prefetch(from + kAhead * channel_step + j);
+          }
+          gemm::pack_panel<T, kMr>(from, row_step, 1, count, 9, taps + i * 9 * kMr);
+        }
+      }
+      for (int64_t i = 0; i < here; ++i) {
+        for (int g = 0; g < kMr; g += kLanes<T>) {
+          transform_one(taps + i * 9 * kMr + g, u + (c - c0 + i) * kMr + g, pitch, g);
+        }
+      }
+    }
+  }
+
+ private:
+  static constexpr int64_t kAhead = 8;  // channels whose weights are asked for
+
+  // G g G^T lane by lane, with G = [1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1].
+  PYCORE_INLINE void transform_one(const T* taps, T* u, int64_t pitch, int g) const {
+    const int64_t step = flipped ? -kMr : kMr;
+    if (flipped) taps += 8 * kMr;
+    Vec<T> rows[4][3];
+#pragma GCC unroll 4
+    for (int s = 0; s < 3; ++s) {
+      const Vec<T> a = load(taps + s * step), b = load(taps + (s + 3) * step);
+      const Vec<T> c = load(taps + (s + 6) * step), half = (a + c) * T{0.5};
+      rows[0][s] = a;
+      rows[1][s] = half + b * T{0.5};
+      rows[2][s] = half - b * T{0.5};
+      rows[3][s] = c;
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; ++r) {
+      const Vec<T> a = rows[r][0], b = rows[r][1], c = rows[r][2], half = (a + c) * T{0.5};
+      put(u + (4 * r + 0) * pitch, a, g);
+      put(u + (4 * r + 1) * pitch, half + b * T{0.5}, g);
+      put(u + (4 * r + 2) * pitch, half - b * T{0.5}, g);
+      put(u + (4 * r + 3) * pitch, c, g);
+    }
+  }
+  static PYCORE_INLINE void put(T* to, Vec<T> v, int g) {
+    if (kMr - g >= kLanes<T>) {
+      store(to, v);
+    } else {
+      gemm::store_first<T, kMr % kLanes<T>>(to, v);
+    }
+  }
+};
+
+// One correlation of many planes: dst[b, rows, out] = src[b, channels, in] with 3x3 weights.
+template <class T>
+struct WinogradJob {
+  int64_t batch, groups, channels, rows;  // of a group
+  int64_t in[2], out[2], pad[2];
+  TileWeights<T> weights;  // of the first group
+  int64_t weight_group;    // from group to group
+  const T* src;
+  const T* bias;
+  T* dst;
+
+  int64_t tile_rows() const { return ceil_div(out[0], 2); }
+  int64_t tile_columns() const { return ceil_div(out[1], 2); }
+  // The tiles are where a 4x4 kernel of stride 2 would stand.
+  ConvArgs tiles() const {
+    ConvArgs g;
+    for (int d = 0; d < 2; ++d) {
+      g.in[d + 1] = in[d], g.pad[d + 1] = pad[d], g.out[d + 1] = ceil_div(out[d], 2);
+      g.kernel[d + 1] = 4, g.stride[d + 1] = 2;
+    }
+    return g;
+  }
+  // Whether it is faster than the other forms, which multiply by all taps at all positions. This
+  // one multiplies at all points of whole tiles, and transforms the weights; but of an input
+  // gradient the others have to bring them into order too.
+  bool pays() const {
+    if (channels < 32 || rows < 32) return false;
+    const int64_t taps = 9 * out[0] * out[1], points = kPoints * tile_rows() * tile_columns();
+    const int64_t lanes = ceil_div(batch * points, kPoints * kLanes<T>) * kPoints * kLanes<T>;
+    return 5 * points <= 4 * taps && batch * taps - lanes >= (weights.flipped ? 0 : kWeightWork);
+  }
+};
+
+// A group of some prepared images.
+template <class T>
+class TileProduct {
+ public:
+  TileProduct(const WinogradJob<T>& job, const Prepared& prepared, const Grid& grid,
+              const int64_t* taps, const T* images, int64_t first, int64_t count, int64_t group)
+      : job_(job), grid_(grid), taps_(taps), plane_(prepared.plane()) {
+    images_ = images + group * job.channels * plane_;
+    bias_ = job.bias ? job.bias + group * job.rows : nullptr;
+    y_ = job.dst + (first * job.groups + group) * job.rows * y_plane();
+    weights_ = job.weights;
+    weights_.w += group * job.weight_group;
+    tiles_ = count * volume(grid.size);
+  }
+
+  int64_t panels() const { return ceil_div(tiles_, N); }
+  int64_t row_panels() const { return ceil_div(job_.rows, kMr); }
+  int64_t rows_per() const { return ceil_div(job_.rows, row_panels()); }
+  int64_t weight_panel() const { return kPoints * job_.channels * kMr; }
+  // Elements of transformed tiles, and of the sums of `rows` rows, for so many panels of tiles.
+  int64_t tile_size(int64_t panels) const { return kPoints * panels * panel_size(); }
+  int64_t sum_size(int64_t rows, int64_t panels) const { return kPoints * sum_pitch(rows, panels); }
+
+  // Transformed weights of panels of rows [r0, r1), all channels.
+  void transform_weights(int64_t r0, int64_t r1, T* u) const {
+    for (int64_t r = r0; r < r1; ++r, u += weight_panel()) {
+      for (int64_t c = 0; c < job_.channels; c += depth()) {
+        transform_weights(r, c, min_of(job_.channels, c + depth()), u + c * kPoints * kMr);
+      }
+    }
+  }
+
+  // Channels [c0, c1) of one panel of tiles, the p-th of `count` at v.
+  void transform_tiles(int64_t panel, int64_t c0, int64_t c1, int64_t p, int64_t count,
+                       T* v) const {
+    constexpr int L = kLanes<T>;
+    const int64_t lanes = columns(panel), pitch = count * panel_size();
+    Run runs[N];
+    const int n =
+        runs_of(grid_, job_.groups * job_.channels * plane_, 0, panel * N, lanes, L, runs);
+    v += p * panel_size() + c0 * N;
+    for (int64_t c = c0; c < c1; ++c, v += N) {
+      if (lanes % L) {  // no tiles there: zeros
+        for (int64_t q = 0; q < kPoints; ++q) store(v + q * pitch + lanes / L * L, Vec<T>{});
+      }
+      for (int r = 0; r < n; ++r) {
+        // What a run writes beyond its end is overwritten by the next one, or the next channel's
+        // first. The last channel leaves its neighbour alone, whom another task may have written.
+        transform_one(images_ + c * plane_ + runs[r].in, v + runs[r].from, pitch,
+                      c + 1 < c1 ? L : runs[r].len);
+      }
+    }
+  }
+
+  // The outputs of panels of tiles [p0, p1), transformed at v, in rows [i0, i1) of one panel of
+  // rows whose sums are at m. False if any is not finite.
+  bool finish(int64_t p0, int64_t p1, int64_t i0, int64_t i1, const T* m) const {
+    constexpr int L = kLanes<T>;
+    const int64_t pitch = sum_pitch(i1 - i0, p1 - p0), width = (p1 - p0) * N;
+    Vec<T> zero = {};
+    for (int64_t p = p0; p < p1; ++p) {
+      Block blocks[N];
+      const int n = blocks_of(p, blocks);
+      const int64_t lanes = columns(p);
+      for (int64_t i = i0; i < i1; ++i) {
+        const T* sums = m + (i - i0) * width + (p - p0) * N;
+        const Vec<T> bias = splat<T>(bias_ ? bias_[i] : T{});
+        alignas(64) T rows[2][2 * N + L];
+        for (int64_t l = 0; l < lanes; l += L) {
+          zero = combine(sums + l, pitch, bias, rows[0] + 2 * l, rows[1] + 2 * l, zero);
+        }
+        T* to = y_ + i * y_plane();
+        for (int b = 0; b < n; ++b) {
+          copy(to + blocks[b].out, rows[0] + blocks[b].from, blocks[b].width);
+          if (blocks[b].both) {
+            copy(to + blocks[b].out + job_.out[1], rows[1] + blocks[b].from, blocks[b].width);
+          }
+        }
+      }
+    }
+    return !any<Mask<T>>(zero != zero);
+  }
+
+  // Sums of panels of rows [r0, r1), channels [c0, c1), for `count` panels of tiles from `panel`
+  // on. The weights of the r-th panel are at u + r * u_panel.
+  void multiply(int64_t r0, int64_t r1, int64_t c0, int64_t c1, const T* u, int64_t u_panel,
+                int64_t panel, int64_t count, const T* v, T* m) const {
+    const gemm::Epilogue<T> e{nullptr, nullptr, c0 > 0, false};
+    const int64_t per = rows_per(), first = r0 * per, end = min_of(job_.rows, r1 * per);
+    const int64_t pitch = sum_pitch(end - first, count);
+    for (int64_t q = 0; q < kPoints; ++q) {
+      for (int64_t p = 0; p < count; ++p) {
+        const T* b = v + (q * count + p) * panel_size() + c0 * N;
+        const int cols = columns(panel + p) <= kLanes<T> ? kLanes<T> : static_cast<int>(N);
+        for (int64_t r = r0; r < r1; ++r) {
+          const int here = static_cast<int>(min_of(per, job_.rows - r * per));
+          if (here <= 0) break;
+          const auto tile = cols < N ? gemm::tile_of<T, 1, true, true>(here)
+                                     : gemm::tile_of<T, gemm::kNv, true, true>(here);
+          tile(c1 - c0, u + (r - r0) * u_panel + q * (c1 - c0) * kMr, 0, 0, b, N,
+               m + q * pitch + (r * per - first) * count * N + p * N, count * N, cols, e);
+        }
+      }
+    }
+  }
+
+  // Few tiles: all are transformed, then tasks take rows and transform the weights that they use.
+  void run_few(const Context& ctx, bool* finite) const {
+    const int64_t count = panels(), channels = job_.channels, depth = this->depth();
+    const Scratch<T> v(ctx, tile_size(count));
+    const int64_t parts = max_of(1, min_of(channels / 16, 16 / count));
+    run_tasks(ctx, count * parts, [&](int64_t t) {
+      const int64_t p = t / parts, part = t % parts;
+      transform_tiles(p, part * channels / parts, (part + 1) * channels / parts, p, count, v.get());
+    });
+    const int64_t per = rows_per(), rows = ceil_div(job_.rows, per);
+    // Two panels of rows for each panel of tiles that comes from the L3 cache.
+    const int64_t together = count > 2 && rows >= 8 ? 2 : 1;
+    const int64_t tasks = ceil_div(rows, together);
+    run_tasks(ctx, tasks, [&](int64_t t) {
+      const int64_t r0 = t * rows / tasks, r1 = (t + 1) * rows / tasks;
+      const int64_t end = min_of(job_.rows, r1 * per), u_panel = kPoints * depth * kMr;
+      const Scratch<T> u(ctx, (r1 - r0) * u_panel + kLanes<T>);
+      const Scratch<T> m(ctx, sum_size(end - r0 * per, count));
+      for (int64_t c0 = 0; c0 < channels; c0 += depth) {
+        const int64_t c1 = min_of(channels, c0 + depth);
+        for (int64_t r = r0; r < r1; ++r) {
+          transform_weights(r, c0, c1, u.get() + (r - r0) * u_panel);
+        }
+        multiply(r0, r1, c0, c1, u.get(), u_panel, 0, count, v.get(), m.get());
+      }
+      if (!finish(0, count, r0 * per, end, m.get())) mark(finite);
+    });
+  }
+
+  // Many tiles: tasks take some, and read the weights, transformed at u, from the next cache.
+  void run_many(const Context& ctx, const T* u, bool* finite) const {
+    const int64_t count = panels(), channels = job_.channels, depth = this->depth();
+    const int64_t fit = kTileBytes / (kPoints * channels * N * static_cast<int64_t>(sizeof(T)));
+    const int64_t most = max_of(2, min_of(128 / N, fit));
+    const int64_t tasks = ceil_div(ceil_div(count, most), 2) * 2;  // two threads get the same
+    const int64_t per = rows_per(), rows = ceil_div(job_.rows, per);
+    run_tasks(ctx, tasks, [&](int64_t t) {
+      const int64_t p0 = t * count / tasks, p1 = (t + 1) * count / tasks;
+      if (p0 == p1) return;
+      const Scratch<T> v(ctx, tile_size(p1 - p0)), m(ctx, sum_size(per, p1 - p0));
+      for (int64_t p = p0; p < p1; ++p) {
+        transform_tiles(p, 0, channels, p - p0, p1 - p0, v.get());
+      }
+      bool good = true;
+      for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t c0 = 0; c0 < channels; c0 += depth) {
+          const T* panel = u + r * weight_panel() + c0 * kPoints * kMr;
+          multiply(r, r + 1, c0, min_of(channels, c0 + depth), panel, 0, p0, p1 - p0, v.get(),
+                   m.get());
+        }
+        good &= finish(p0, p1, r * per, min_of(job_.rows, (r + 1) * per), m.get());
+      }
+      if (!good) mark(finite);
+    });
+  }
+
+ private:
+  static constexpr int64_t N = kNr<T>;
+
+  const WinogradJob<T>& job_;
+  const Grid& grid_;
+  const int64_t* taps_;
+  int64_t plane_;
+  const T* images_;
+  const T* bias_;
+  T* y_;
+  TileWeights<T> weights_;
+  int64_t tiles_;
+
+  int64_t y_plane() const { return job_.out[0] * job_.out[1]; }
+  int64_t columns(int64_t panel) const { return min_of(N, tiles_ - panel * N); }
+  // Of one sum: short, since the rounding errors of sums are what this form has more of.
+  int64_t depth() const { return ceil_div(job_.channels, ceil_div(job_.channels, 128)); }
+  // With a line more than need be, so that the points' panels don't meet in one set of the cache.
+  int64_t panel_size() const { return job_.channels * N + 16; }
+  static int64_t sum_pitch(int64_t rows, int64_t panels) { return rows * panels * N + 16; }
+  static void mark(bool* finite) { __atomic_store_n(finite, false, __ATOMIC_RELAXED); }
+
+  void transform_weights(int64_t r, int64_t c0, int64_t c1, T* u) const {
+    const int64_t row = r * rows_per();
+    weights_.transform(row, static_cast<int>(min_of(rows_per(), job_.rows - row)), c0, c1, u);
+  }
+
+  // B^T d B of a vector of tiles, with B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1].
+  PYCORE_INLINE void transform_one(const T* x, T* v, int64_t pitch, int lanes) const {
+    Vec<T> rows[4][4];
+#pragma GCC unroll 4
+    for (int s = 0; s < 4; ++s) {
+      const Vec<T> a = load(x + taps_[s]), b = load(x + taps_[4 + s]);
+      const Vec<T> c = load(x + taps_[8 + s]), d = load(x + taps_[12 + s]);
+      rows[0][s] = a - c;
+      rows[1][s] = b + c;
+      rows[2][s] = c - b;
+      rows[3][s] = b - d;
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; ++r) {
+      const Vec<T>* d = rows[r];
+      const Vec<T> points[4] = {d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]};
+#pragma GCC unroll 4
+      for (int s = 0; s < 4; ++s) {
+        if (lanes == kLanes<T>) {
+          store(v + (4 * r + s) * pitch, points[s]);
+        } else {
+          store_partial(v + (4 * r + s) * pitch, points[s], lanes);
+        }
+      }
+    }
+  }
+
+  // A^T m A of a vector of tiles, with A^T = [1 1 1 0; 0 1 -1 -1], to two rows of outputs. Returns
+  // `zero`, with NaN where an output is not finite.
+  static PYCORE_INLINE Vec<T> combine(const T* m, int64_t pitch, Vec<T> bias, T* row0, T* row1,
+                                      Vec<T> zero) {
+    Vec<T> top[4], bottom[4];
+#pragma GCC unroll 4
+    for (int s = 0; s < 4; ++s) {
+      const Vec<T> a = load(m + s * pitch), b = load(m + (4 + s) * pitch);
+      const Vec<T> c = load(m + (8 + s) * pitch), d = load(m + (12 + s) * pitch);
+      top[s] = a + b + c;
+      bottom[s] = b - c - d;
+    }
+    const auto put = [&](const Vec<T>* t, T* row) {
+      Vec<T> even = t[0] + t[1] + t[2] + bias, odd = t[1] - t[2] - t[3] + bias;
+      zero = fma<T>(even, Vec<T>{}, zero);
+      zero = fma<T>(odd, Vec<T>{}, zero);
+      interleave<T>(even, odd);
+      store(row, even);
+      store(row + kLanes<T>, odd);
+    };
+    put(top, row0);
+    put(bottom, row1);
+    return zero;
+  }
+
+  // Where the outputs of neighbouring tiles lie: `width` of them in one row or in both.
+  struct Block {
+    int64_t out;
+    int32_t from, width;
+    bool both;
+  };
+  int blocks_of(int64_t panel, Block* blocks) const {
+    const int64_t rows = grid_.size[1], columns = grid_.size[2],
+                  last = panel * N + this->columns(panel);
+    int n = 0;
+    for (int64_t tile = panel * N; tile < last;) {
+      const int64_t image = tile / (rows * columns), h = tile / columns % rows, w = tile % columns;
+      const int64_t count = min_of(columns - w, last - tile);
+      blocks[n++] = {image * job_.groups * job_.rows * y_plane() + 2 * h * job_.out[1] + 2 * w,
+                     static_cast<int32_t>(2 * (tile - panel * N)),
+                     static_cast<int32_t>(min_of(2 * count, job_.out[1] - 2 * w)),
+                     2 * h + 1 < job_.out[0]};
+      tile += count;
+    }
+    return n;
+  }
+  static PYCORE_INLINE void copy(T* to, const T* from, int count) {
+    constexpr int L = kLanes<T>;
+    if (count < L) return store_partial(to, load(from), count);
+    const int last = count - L;
+#pragma GCC novector
+    for (int i = 0; i < last; i += L) store(to + i, load(from + i));
+    store(to + last, load(from + last));  // over part of the one before
+  }
+};
+
+// False if a result is not finite: all have to be computed anew then.
+template <class T>
+bool run_winograd(const Context& ctx, const WinogradJob<T>& job) {
+  const ConvArgs tiles = job.tiles();
+  const Prepared prepared = prepared_input(tiles);
+  const Grid grid = output_grid(tiles, prepared);
+  int64_t taps[kPoints];
+  input_taps(tiles, prepared, taps);
+  const int64_t planes = job.groups * job.channels, image = planes * prepared.plane();
+  const int64_t image_bytes = image * static_cast<int64_t>(sizeof(T));
+  const bool few = job.batch * volume(grid.size) <= kFewTiles;
+  const int64_t at_once = few ? job.batch : min_of(job.batch, max_of(1, kTileImages / image_bytes));
+  const Scratch<T> images(ctx, at_once * image + kLanes<T>);
+  prepared.clear(images.get(), at_once * planes);
+  memset(images.get() + at_once * image, 0, sizeof(Vec<T>));
+  const auto product = [&](int64_t first, int64_t group) {
+    return TileProduct<T>(job, prepared, grid, taps, images.get(), first,
+                          min_of(at_once, job.batch - first), group);
+  };
+  const TileProduct<T> shape = product(0, 0);
+  const int64_t panels = shape.row_panels(), group_size = panels * shape.weight_panel();
+  const Scratch<T> weights(ctx, few ? 0 : job.groups * group_size);
+  if (!few) {
+    run_tasks(ctx, job.groups * panels, [&](int64_t t) {
+      const int64_t group = t / panels, r = t % panels;
+      if (r * shape.rows_per() >= job.rows) return;
+      product(0, group).transform_weights(r, r + 1, weights.get() + t * shape.weight_panel());
+    });
+  }
+  bool finite = true;
+  for (int64_t first = 0; first < job.batch && finite; first += at_once) {
+    prepare_images(ctx, prepared, planes, job.src, first, min_of(at_once, job.batch - first),
+                   images.get());
+    for (int64_t group = 0; group < job.groups; ++group) {
+      const TileProduct<T> here = product(first, group);
+      few ? here.run_few(ctx, &finite)
+          : here.run_many(ctx, weights.get() + group * group_size, &finite);
+    }
+  }
+  return finite;
+}
+
+}  // namespace conv
+}  // namespace
+}  // namespace pycore
