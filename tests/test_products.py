@@ -83,6 +83,33 @@ def test_mm_against_numpy(shape, dtype) -> None:
             )
 
 
+@pytest.mark.parametrize(
+    "m, n, k, layout",
+    [
+        (128, 160, 4096, "plain"),  # tiles, everything packed
+        (20, 96, 4096, "plain"),  # tiles that read B as it lies
+        (300, 8, 4096, "plain"),  # tiles that read A as it lies, and narrow ones
+        (7, 1024, 4096, "plain"),  # rows of B spread over sums
+        (1, 64, 1024, "plain"),  # one row
+        (1, 64, 60000, "t"),  # dot products
+        (7, 90, 20000, "t"),
+    ],
+)
+def test_errors_of_long_sums_grow_slowly(m, n, k, layout) -> None:
+    """One accumulator over all of k would have two to four times these errors."""
+    rng = np.random.default_rng(7).standard_normal
+    a, b = laid_out(rng, (m, k), "plain", "float32"), laid_out(rng, (k, n), layout, "float32")
+    c, bias = laid_out(rng, (m, n), "plain", "float32"), rng(n).astype("float32")
+    product = a.double().numpy() @ b.double().numpy()
+    for got, exact in (
+        (a @ b, product),
+        (pycore.addmm(c, a, b), product + c.numpy()),
+        (F.linear(a, b.t(), pycore.from_numpy(bias)), product + bias),
+    ):
+        error = np.linalg.norm(got.numpy() - exact) / np.linalg.norm(exact)
+        assert error < 3.6e-7
+
+
 def test_threads_do_not_change_bits() -> None:
     generator = np.random.default_rng(6)
 

@@ -21,7 +21,13 @@ void block(int64_t kc, const T* a, int64_t ars, int64_t acs, int64_t rows_per, c
            int64_t brs, T* c, int64_t crs, int64_t i0, int64_t i1, int64_t j0, int64_t j1,
            const Epilogue<T>& e) {
   constexpr int L = kLanes<T>;
-  const int64_t rest = (i1 - i0) % rows_per;
+  const int64_t chains = chains_of(kc);
+  // Rows of C a page apart miss the TLB as well as the cache, and wait at the end of every tile.
+  const bool apart = kc > 64 && crs * static_cast<int64_t>(sizeof(T)) >= 4096;  // a page
+  // The part of B's panel that a chain reads stays in L1 for all packed rows; rows that lie apart
+  // are read in runs as long as can be.
+  const int64_t together = PackedA ? max_of(i1 - i0, 1) : rows_per;
+  const int64_t b_step = PackedB ? kNr<T> : brs;
   const auto pick = [](int64_t rows, int width) {
     if constexpr (!PackedB) {
       if (width == kWide) return tile_of<T, kWide, PackedA, PackedB>(static_cast<int>(rows));
@@ -39,14 +45,21 @@ void block(int64_t kc, const T* a, int64_t ars, int64_t acs, int64_t rows_per, c
     const int cols = static_cast<int>(min_of(j1 - j, width * L));
     const T* bp = PackedB ? b + j * kc : b + j;
     const TileFn<T> whole = pick(rows_per, width);
-    int64_t i = i0;
-    for (; i + rows_per <= i1; i += rows_per) {
-      whole(kc, PackedA ? a + i * kc : a + i * ars, ars, acs, bp, PackedB ? kNr<T> : brs,
-            c + i * crs + j, crs, cols, e.at(i, j));
-    }
-    if (rest) {
-      pick(rest, width)(kc, PackedA ? a + i * kc : a + i * ars, ars, acs, bp,
-                        PackedB ? kNr<T> : brs, c + i * crs + j, crs, cols, e.at(i, j));
+    for (int64_t first = i0; first < i1; first += together) {
+      for (int64_t t = 0, p = 0; t < chains; ++t) {
+        const int64_t end = (t + 1) * kc / chains;
+        const T* ap = a + p * (PackedA ? kMr : acs);
+        for (int64_t i = first; i < min_of(first + together, i1); i += rows_per) {
+          const TileFn<T> fn = i + rows_per <= i1 ? whole : pick(i1 - i, width);
+          for (int64_t r = i; apart && r < min_of(i + rows_per, i1); ++r) {
+            __builtin_prefetch(c + r * crs + j, 1);
+            __builtin_prefetch(c + r * crs + j + cols - 1, 1);
+          }
+          fn(end - p, ap + i * (PackedA ? kc : ars), ars, acs, bp + p * b_step, b_step,
+             c + i * crs + j, crs, cols, e.at(i, j).of_chain(t, chains));
+        }
+        p = end;
+      }
     }
     j += cols;
   }

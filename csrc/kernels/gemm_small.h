@@ -117,9 +117,15 @@ void dot_columns(int64_t m, int64_t k, const T* a, int64_t ars, const typename O
       for (int64_t j = first; j < last; j += L / R) {
         const int cols = static_cast<int>(last - j < L / R ? last - j : L / R);
         const bool of_columns = R == 1 && is_short;
-        (of_columns ? dot_tile<T, R, Op, R == 1>
-                    : dot_tile<T, R, Op, false>)(k, a + i * ars, ars, b + j * bcs, bcs,
-                                                 c + i * crs + j, crs, cols, e.at(i, j));
+        const auto fn = of_columns ? dot_tile<T, R, Op, R == 1> : dot_tile<T, R, Op, false>;
+        // Every lane of every accumulator is a sum of its own.
+        constexpr int64_t kDepth = kChain * L * DotShape<T, R, false>::U;
+        const int64_t chains = k > kDepth ? (k + kDepth - 1) / kDepth : 1;
+        for (int64_t t = 0; t < chains; ++t) {
+          const int64_t p = t * kDepth, depth = k - p < kDepth ? k - p : kDepth;
+          fn(depth, a + i * ars + p, ars, b + j * bcs + p, bcs, c + i * crs + j, crs, cols,
+             e.at(i, j).of_chain(t, chains));
+        }
       }
       i += R;
     };
@@ -136,6 +142,7 @@ template <class T>
 void row_columns(int64_t k, const T* a, int64_t acs, const T* b, int64_t brs, T* c, int64_t j0,
                  int64_t j1, const Epilogue<T>& e) {
   constexpr int L = kLanes<T>;
+  const int64_t chains = chains_of(k);
   for (int64_t j = j0; j < j1;) {
     const int64_t left = j1 - j;
     const int cols = static_cast<int>(left < 8 * L ? left : 8 * L);
@@ -146,7 +153,12 @@ void row_columns(int64_t k, const T* a, int64_t acs, const T* b, int64_t brs, T*
                        : tile<T, 1, 1, false, false>;
     const int width = left > 7 * L ? 8 : left > 3 * L ? 4 : left > L ? 2 : 1;
     const int done = cols < width * L ? cols : width * L;
-    fn(k, a, 0, acs, b + j, brs, c + j, 0, done, e.at(0, j));
+    for (int64_t t = 0, p = 0; t < chains; ++t) {
+      const int64_t end = (t + 1) * k / chains;
+      fn(end - p, a + p * acs, 0, acs, b + p * brs + j, brs, c + j, 0, done,
+         e.at(0, j).of_chain(t, chains));
+      p = end;
+    }
     j += done;
   }
 }
@@ -184,6 +196,34 @@ PYCORE_INLINE void spread_rows(const T* a, int64_t ars, int64_t acs, const typen
   if (j < columns) at(j, [&](const auto* p) { return Op::load_b(p, columns - j); });
 }
 
+// y[i, 0 .. columns) += A[m, k] * B[k, columns]; a row of y is kSpreadColumns long.
+template <class T, class Op>
+void spread(int64_t m, int64_t k, const T* a, int64_t ars, int64_t acs, const typename Op::B* b,
+            int64_t brs, int columns, T* y) {
+  for (int64_t p0 = 0; p0 < k; p0 += kSpreadDepth) {
+    const int64_t depth = k - p0 < kSpreadDepth ? k - p0 : kSpreadDepth;
+    const auto rows = [&](auto size, int64_t i) {
+      constexpr int R = decltype(size)::value;
+      const T* from = a + i * ars + p0 * acs;
+      const typename Op::B* to = b + p0 * brs;
+      T* sums = y + i * kSpreadColumns;
+      int64_t p = 0;
+      for (; p + 4 <= depth; p += 4) {
+        spread_rows<T, R, 4, Op>(from + p * acs, ars, acs, to + p * brs, brs, columns, sums);
+      }
+      for (; p < depth; ++p) {
+        spread_rows<T, R, 1, Op>(from + p * acs, ars, acs, to + p * brs, brs, columns, sums);
+      }
+    };
+    int64_t i = 0;
+    if constexpr (kRegisterBytes == 64) {
+      for (; i + 4 <= m; i += 4) rows(Int<4>{}, i);
+    }
+    for (; i + 2 <= m; i += 2) rows(Int<2>{}, i);
+    if (i < m) rows(Int<1>{}, i);
+  }
+}
+
 // Columns [j0, j1) of C = A * B for m <= kSpreadRows where B is contiguous along its rows: each row
 // of B is spread over sums that stay in L1.
 template <class T, class Op = Plain<T>>
@@ -191,33 +231,16 @@ void spread_columns(int64_t m, int64_t k, const T* a, int64_t ars, int64_t acs,
                     const typename Op::B* b, int64_t brs, T* c, int64_t crs, int64_t j0, int64_t j1,
                     const Epilogue<T>& e) {
   alignas(64) T y[kSpreadRows * kSpreadColumns];
+  const int64_t chains = chains_of(k);
   for (int64_t j = j0; j < j1; j += kSpreadColumns) {
     const int columns = static_cast<int>(j1 - j < kSpreadColumns ? j1 - j : kSpreadColumns);
-    memset(y, 0, sizeof(T) * kSpreadColumns * static_cast<size_t>(m));
-    for (int64_t p0 = 0; p0 < k; p0 += kSpreadDepth) {
-      const int64_t depth = k - p0 < kSpreadDepth ? k - p0 : kSpreadDepth;
-      const auto rows = [&](auto size, int64_t i) {
-        constexpr int R = decltype(size)::value;
-        const T* from = a + i * ars + p0 * acs;
-        const typename Op::B* to = b + p0 * brs + j;
-        int64_t p = 0;
-        for (; p + 4 <= depth; p += 4) {
-          spread_rows<T, R, 4, Op>(from + p * acs, ars, acs, to + p * brs, brs, columns,
-                                   y + i * kSpreadColumns);
-        }
-        for (; p < depth; ++p) {
-          spread_rows<T, R, 1, Op>(from + p * acs, ars, acs, to + p * brs, brs, columns,
-                                   y + i * kSpreadColumns);
-        }
-      };
-      int64_t i = 0;
-      if constexpr (kRegisterBytes == 64) {
-        for (; i + 4 <= m; i += 4) rows(Int<4>{}, i);
-      }
-      for (; i + 2 <= m; i += 2) rows(Int<2>{}, i);
-      if (i < m) rows(Int<1>{}, i);
+    for (int64_t t = 0; t < chains; ++t) {
+      const int64_t p = t * kChain, depth = k - p < kChain ? k - p : kChain;
+      memset(y, 0, sizeof(T) * kSpreadColumns * static_cast<size_t>(m));
+      spread<T, Op>(m, depth, a + p * acs, ars, acs, b + p * brs + j, brs, columns, y);
+      store_tile<T>(y, kSpreadColumns, c + j, crs, static_cast<int>(m), columns,
+                    e.at(0, j).of_chain(t, chains));
     }
-    store_tile<T>(y, kSpreadColumns, c + j, crs, static_cast<int>(m), columns, e.at(0, j));
   }
 }
 

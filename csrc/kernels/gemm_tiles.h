@@ -29,6 +29,11 @@ inline constexpr int kNr = kNv * kLanes<T>;
 inline constexpr int kWide = 2 * kNv;
 inline constexpr int kWideRows = kMr / 2;
 
+// Most products that one sum adds up in a row. Rounding errors grow with the square root of their
+// number; sums of sums add few. Longer products go through C after each chain.
+inline constexpr int64_t kChain = 192;
+inline int64_t chains_of(int64_t k) { return k > kChain ? (k + kChain - 1) / kChain : 1; }
+
 // What happens to a tile of sums on its way to C. Biases are already moved to the tile.
 template <class T>
 struct Epilogue {
@@ -38,6 +43,12 @@ struct Epilogue {
   bool relu = false;
 
   bool plain() const { return !bias_row && !relu; }
+  // Of chain t of `chains`: the others only add up.
+  Epilogue of_chain(int64_t t, int64_t chains) const {
+    Epilogue e = t + 1 == chains ? *this : Epilogue{};
+    e.accumulate = t > 0 || accumulate;
+    return e;
+  }
   Epilogue at(int64_t i, int64_t j) const {
     return {bias_row ? bias_row + i : nullptr, bias_col ? bias_col + j : nullptr, accumulate, relu};
   }
