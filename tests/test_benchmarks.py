@@ -88,6 +88,16 @@ def test_threads_and_libraries_have_verdicts_of_their_own():
     }
 
 
+def test_products_have_a_row_for_their_errors():
+    same = result("gemm/a", 0.1, inexactness=[2e-7, 2e-7])
+    row = acceptance.judge([same, result("gemm/b", 0.1, inexactness=[1e-7, 4e-7])])[-1]
+    assert row.name == "gemm, errors (times smaller)" and row.met
+    assert (row.mean, row.least, row.count) == (pytest.approx(2.0), 1.0, 2)
+    row = acceptance.judge([same, result("gemm/b", 0.1, inexactness=[2.1e-7, 2e-7])])[-1]
+    assert not row.met and row.least_workload == "gemm/b"
+    assert report.line(same).endswith(" 2.00e-07 2.00e-07")
+
+
 def test_goals_of_avx2_replace_the_others():
     (row,) = acceptance.judge([result("gemm/float32 512", 0.9)], avx2=True)
     assert (row.goal, row.floor, row.met) == (1.05, None, True)
@@ -119,12 +129,15 @@ def test_whole_models_run(w):
 def test_several_runs_become_their_medians(tmp_path):
     paths = []
     for number, ratios in enumerate([(0.5, 0.5, 0.6), (0.1, 0.4), (0.2, 0.2)]):
-        one = record(result("pooling/a", *ratios), result("pooling/b", 0.25))
+        one = record(
+            result("pooling/a", *ratios), result("pooling/b", 0.25, inexactness=[1e-7, 2e-7])
+        )
         paths.append(tmp_path / f"{number}.json")
         one.write(paths[-1])
     merged = results.combine(map(results.Record.read, paths))
     assert [r.runs for r in merged.results] == [3, 3]
     assert merged.results[0].ratios == [0.5, 0.25, 0.2]
+    assert merged.results[1].inexactness == [1e-7, 2e-7]
     (row,) = acceptance.judge(merged.results)
     assert row.mean == pytest.approx(4.0)
     assert row.spread == pytest.approx((math.sqrt(8), math.sqrt(20)))
@@ -201,6 +214,13 @@ def test_a_workload_that_raises_is_a_result(processes, tmp_path):
     w = Workload("gone", "missing", {"torch": len})
     r = runner.measure(w, *processes, tmp_path, rounds=3, seconds=0.001)
     assert r.error.startswith("fails in pycore: KeyError")
+
+
+def test_a_product_tells_its_error(processes, tmp_path):
+    w = all_workloads()["gemm/float32 64"]
+    r = runner.measure(w, *processes, tmp_path, rounds=2, seconds=0.001)
+    assert not r.error
+    assert all(1e-8 < x < 1e-6 for x in r.inexactness) and len(r.inexactness) == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

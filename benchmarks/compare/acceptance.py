@@ -1,6 +1,7 @@
 """How fast pycore is to be: by rows of groups against torch, and by workload against any library.
 
-All figures are how many times faster pycore is (the other's time by pycore's). Knows results only.
+All figures are how many times faster pycore is (the other's time by pycore's), or how many times
+smaller its errors are. Knows results only.
 """
 
 from __future__ import annotations
@@ -147,6 +148,23 @@ def _judge(
     )
 
 
+# Groups whose products are to be no less exact than torch's; one part in a thousand is chance.
+EXACT_GROUPS = ("gemm",)
+EXACT_FLOOR = 0.999
+
+
+def _judge_errors(group: str, threads: int, chosen: list[Result]) -> Verdict:
+    """How many times smaller pycore's errors against float64 are."""
+    smaller = {r.workload: r.inexactness[1] / max(r.inexactness[0], 1e-300) for r in chosen}
+    mean = geometric_mean(list(smaller.values()))
+    worst = min(smaller, key=smaller.__getitem__)
+    name = f"{group}, errors (times smaller)"
+    spread, least = (mean, mean), smaller[worst]
+    return Verdict(
+        name, "torch", threads, len(chosen), 0, mean, spread, 1.0, least, worst, EXACT_FLOOR
+    )
+
+
 def judge(results: Sequence[Result], avx2: bool = False) -> list[Verdict]:
     """The rows and goals that have workloads among the results, per number of threads."""
     verdicts = []
@@ -156,6 +174,10 @@ def judge(results: Sequence[Result], avx2: bool = False) -> list[Verdict]:
             chosen = [r for r in here if r.other == "torch" and r.group in row.groups]
             if chosen:
                 verdicts.append(_judge(row.name, "torch", threads, row.mean, row.floor, chosen))
+        for group in EXACT_GROUPS:
+            chosen = [r for r in here if r.other == "torch" and r.group == group and r.inexactness]
+            if chosen:
+                verdicts.append(_judge_errors(group, threads, chosen))
         for goal in () if avx2 else GOALS:
             pattern = re.compile(goal.pattern)
             chosen = [r for r in here if r.other == goal.other and pattern.fullmatch(r.workload)]

@@ -29,6 +29,8 @@ class Case:
     statement: str
     names: dict[str, Any]
     check: Callable[[], Iterable[Any]]
+    # The outputs by float64 arithmetic from the same inputs, where the error is to be told too.
+    exact: Callable[[], Iterable[np.ndarray]] | None = None
     model: Any = None  # a module and its arguments, of workloads that onnxruntime runs too
     arguments: tuple[Any, ...] = ()
 
@@ -44,6 +46,11 @@ def forward_and_backward(call: Callable[[], Any], leaves: Sequence[Any], seed: A
         return y
 
     return Case("run()", {"run": run}, lambda: [run(), *(leaf.grad for leaf in leaves)])
+
+
+def float64(array: Any) -> np.ndarray:
+    """What an array of any library holds."""
+    return np.asarray(array.double().numpy() if hasattr(array, "double") else array, np.float64)
 
 
 @dataclass

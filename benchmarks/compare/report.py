@@ -42,6 +42,7 @@ def size(count: int) -> str:
 HEADER = (
     f"{'workload':76} {'thr':>3} {'other':>11} {'pycore':>9} {'other':>9} "
     f"{'ratio':>6} {'quartiles':>13} {'faster':>7} {'limit':>6}"
+    "   errors against float64"
 )
 
 
@@ -57,7 +58,8 @@ def line(result: Result) -> str:
         start
         + (
             f"{duration(result.pycore_seconds):>9} {duration(result.other_seconds):>9} "
-            f"{result.ratio:6.3f} {f'{low:.3f}-{high:.3f}':>13} {result.speedup:6.2f}x {limit}"
+            f"{result.ratio:6.3f} {f'{low:.3f}-{high:.3f}':>13} {result.speedup:6.2f}x {limit:6}"
+            + "".join(f"{x:9.2e}" for x in result.inexactness)
         ).rstrip()
     )
 

@@ -23,6 +23,8 @@ class Result:
     other_seconds: float = 0.0
     ratios: list[float] = field(default_factory=list)
     runs: int = 1  # with more than one, ratios has the median of each run
+    # The relative errors of pycore's and the other's outputs against float64; empty if not asked.
+    inexactness: list[float] = field(default_factory=list)
 
     @property
     def group(self) -> str:
@@ -148,6 +150,7 @@ def _merge(of: Sequence[Result]) -> Result:
         other_seconds=statistics.median(r.other_seconds for r in of),
         ratios=[r.ratio for r in of],
         runs=len(of),
+        inexactness=first.inexactness,  # the same in every run
     )
 
 

@@ -186,6 +186,8 @@ def measure(
         if "error" in answer:
             result.error = f"fails in {process.library.name}: {answer['error']}"
             return result
+        if "inexactness" in answer:
+            result.inexactness.append(answer["inexactness"])
     paths = [folder / f"{p.library.name}.npz" for p in (mine, other)]
     result.error = disagreement(*paths, workload.tolerance)
     if result.error:

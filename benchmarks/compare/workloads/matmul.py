@@ -1,9 +1,9 @@
 """Matrix products: square, skinny, batched, transposed, and in every dtype that has kernels.
 
-Shapes of models are those of their Linear layers: rows (batch x sequence) x outputs x inputs.
+Those of float32 and narrower types tell their errors against float64 too. Shapes of models are those of their Linear layers: rows (batch x sequence) x outputs x inputs.
 """
 
-from ..registry import Case, variant, workload
+from ..registry import Case, float64, variant, workload
 
 
 def _mm(rows: int, columns: int, inner: int, transposed: str = "", dtype: str = "float32"):
@@ -16,7 +16,12 @@ def _mm(rows: int, columns: int, inner: int, transposed: str = "", dtype: str = 
             a, b = a.to(getattr(module, dtype)), b.to(getattr(module, dtype))
         a, b = (a.T if "a" in transposed else a), (b.T if "b" in transposed else b)
         wide = (lambda c: c.to(module.float32)) if "float16" in dtype else (lambda c: c)
-        return Case("a @ b", {"a": a, "b": b}, lambda: [wide(a @ b)])
+        return Case(
+            "a @ b",
+            {"a": a, "b": b},
+            lambda: [wide(a @ b)],
+            exact=(lambda: [float64(a) @ float64(b)]) if dtype != "float64" else None,
+        )
 
     return build
 
@@ -59,6 +64,7 @@ def _linear(rows: int, outputs: int, inner: int, dtype: str = "float32"):
             "linear(x, weight, bias)",
             {"linear": linear, "x": x, "weight": weight, "bias": bias},
             lambda: [linear(x, weight, bias).to(module.float32)],
+            exact=lambda: [float64(x) @ float64(weight).T + float64(bias)],
         )
 
     return build
@@ -79,7 +85,9 @@ def _bmm(batch: int, rows: int, columns: int, inner: int, transposed: bool = Fal
         a = inputs.normal(batch, rows, inner)
         b = inputs.normal(*((batch, columns, inner) if transposed else (batch, inner, columns)))
         b = b.transpose(1, 2) if transposed else b
-        return Case("a @ b", {"a": a, "b": b}, lambda: [a @ b])
+        return Case(
+            "a @ b", {"a": a, "b": b}, lambda: [a @ b], exact=lambda: [float64(a) @ float64(b)]
+        )
 
     return build
 
@@ -93,8 +101,12 @@ workload("gemm", "float32 batched rows", limit=1.0)(_bmm(64, 1, 64, 256))
 @workload("gemm", "float32 addmm 256", limit=1.0)
 def addmm(module, inputs):
     c, a, b = (inputs.normal(256, 256) for _ in range(3))
-    names = {"addmm": module.addmm, "c": c, "a": a, "b": b}
-    return Case("addmm(c, a, b)", names, lambda: [module.addmm(c, a, b)])
+    return Case(
+        "addmm(c, a, b)",
+        {"addmm": module.addmm, "c": c, "a": a, "b": b},
+        lambda: [module.addmm(c, a, b)],
+        exact=lambda: [float64(c) + float64(a) @ float64(b)],
+    )
 
 
 for _n in (64, 256, 512, 1024):
