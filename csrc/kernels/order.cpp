@@ -1,6 +1,7 @@
 // Values as ranks, and searches among values by rank. Must not know tensors.
 #include "kernels/order.h"
 
+#include "kernels/vector_sort.h"
 #include "simd/vec.h"
 
 namespace pycore::kernels::PYCORE_ISA {
@@ -11,6 +12,8 @@ template <class Bits>
 struct UnsignedKey {
   using Type = Bits;
   static PYCORE_INLINE uint32_t of(Bits b) { return b; }
+  static PYCORE_INLINE Bits bits(uint32_t key) { return static_cast<Bits>(key); }
+  static PYCORE_INLINE bool lost(uint32_t) { return false; }
 };
 template <class Bits>
 struct SignedKey {
@@ -18,17 +21,26 @@ struct SignedKey {
   static PYCORE_INLINE uint32_t of(Bits b) {
     return static_cast<Bits>(b ^ (Bits{1} << (8 * sizeof(Bits) - 1)));
   }
+  static PYCORE_INLINE Bits bits(uint32_t key) {
+    return static_cast<Bits>(of(static_cast<Bits>(key)));
+  }
+  static PYCORE_INLINE bool lost(uint32_t) { return false; }
 };
 template <class Bits, uint32_t Infinity>
 struct FloatKey {
   using Type = Bits;
+  static constexpr uint32_t kAll = static_cast<Bits>(~Bits{0}), kSign = kAll ^ (kAll >> 1);
   static PYCORE_INLINE uint32_t of(Bits b) {
-    constexpr uint32_t kAll = static_cast<Bits>(~Bits{0}), kSign = kAll ^ (kAll >> 1);
     const uint32_t magnitude = b & ~kSign & kAll;
     const uint32_t key =
         (b & kSign) != 0 && magnitude != 0 ? ~uint32_t{b} & kAll : magnitude | kSign;
     return magnitude > Infinity ? kAll : key;
   }
+  static PYCORE_INLINE Bits bits(uint32_t key) {
+    return static_cast<Bits>((key & kSign) != 0 ? key ^ kSign : ~key);
+  }
+  // Does the key not tell the bits? It is that of 0 and -0, or that of all NaNs.
+  static PYCORE_INLINE bool lost(uint32_t key) { return key == kSign || key == kAll; }
 };
 
 template <class Key>
@@ -42,6 +54,29 @@ void ranks(const void* x, int64_t n, int64_t stride, uint32_t flip, uint64_t* ou
   } else {
     for (int64_t i = 0; i < n; ++i)
       out[i] = uint64_t{Key::of(p[i * stride]) ^ flip} << 32 | static_cast<uint64_t>(i);
+  }
+}
+
+template <class Key>
+void unrank(const uint64_t* ranks, int64_t n, const void* x, int64_t stride, uint32_t flip,
+            void* values, int64_t* places) {
+  using Bits = typename Key::Type;
+  const Bits* p = static_cast<const Bits*>(x);
+  Bits* out = static_cast<Bits*>(values);
+  flip &= static_cast<Bits>(~Bits{0});
+  constexpr int64_t kBlock = 256;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    const int64_t end = n - begin < kBlock ? n : begin + kBlock;
+    uint32_t lost = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      const uint32_t key = static_cast<uint32_t>(ranks[i] >> 32) ^ flip;
+      lost |= Key::lost(key);
+      out[i] = Key::bits(key);
+      places[i] = static_cast<int64_t>(ranks[i] & 0xffffffff);
+    }
+    if (lost == 0) continue;
+    for (int64_t i = begin; i < end; ++i)
+      if (Key::lost(static_cast<uint32_t>(ranks[i] >> 32) ^ flip)) out[i] = p[places[i] * stride];
   }
 }
 
@@ -66,8 +101,9 @@ int64_t first_below(const void* x, int64_t begin, int64_t n, uint32_t flip, uint
 
 constexpr OrderKernels make_kernels() {
   OrderKernels k{};
-#define KEYS(dtype, ...)                                        \
-  k.ranks[static_cast<int>(DType::dtype)] = ranks<__VA_ARGS__>; \
+#define KEYS(dtype, ...)                                          \
+  k.ranks[static_cast<int>(DType::dtype)] = ranks<__VA_ARGS__>;   \
+  k.unrank[static_cast<int>(DType::dtype)] = unrank<__VA_ARGS__>; \
   k.first_below[static_cast<int>(DType::dtype)] = first_below<__VA_ARGS__>;
   KEYS(uint8, UnsignedKey<uint8_t>)
   KEYS(bool_, UnsignedKey<uint8_t>)
@@ -78,6 +114,14 @@ constexpr OrderKernels make_kernels() {
   KEYS(bfloat16, FloatKey<uint16_t, 0x7f80>)
   KEYS(float32, FloatKey<uint32_t, 0x7f800000>)
 #undef KEYS
+#if defined(__AVX2__)
+  k.sort_integers = vector_sort<int64_t>;
+  k.sort_limit = simd::kRegisterBytes == 64 ? 8192 : 2048;
+  k.sort_values[static_cast<int>(DType::int32)] = sort_values<int32_t, false>;
+  k.sort_values[static_cast<int>(DType::int64)] = sort_values<int64_t, false>;
+  k.sort_values[static_cast<int>(DType::float32)] = sort_values<int32_t, true>;
+  k.sort_values[static_cast<int>(DType::float64)] = sort_values<int64_t, true>;
+#endif
   return k;
 }
 

@@ -2,9 +2,13 @@
 // function pointers on raw memory; must not know tensors.
 #pragma once
 
+#include "kernels/context.h"
 #include "kernels/dtype.h"
 
 namespace pycore::kernels {
+
+// Elements of spare room that a sort wants beyond as many as it sorts.
+inline constexpr int64_t kSortSpare = 256;
 
 // Arrays are indexed by dtype; null where a key does not fit 32 bits (int64, float64). A key of a
 // value is an unsigned integer of the value's size: NaN is the largest, -0 equals 0. `flip` is
@@ -15,6 +19,19 @@ struct OrderKernels {
   // The first i in [begin, n) with (key of x[i]) ^ flip < bound, or n.
   int64_t (*first_below[kDTypes])(const void* x, int64_t begin, int64_t n, uint32_t flip,
                                   uint32_t bound);
+  // Back from ranks: values[i] is the value with the key of ranks[i] (flip as above), places[i] the
+  // low half. Zeros and NaNs, whose keys do not tell their bits, are read from x.
+  void (*unrank[kDTypes])(const uint64_t* ranks, int64_t n, const void* x, int64_t stride,
+                          uint32_t flip, void* values, int64_t* places);
+
+  // What follows sorts in vector registers and is null at levels that cannot (kernels/vector_sort).
+  // Integers in ascending order.
+  void (*sort_integers)(const Context& ctx, int64_t* p, int64_t n, int64_t* spare);
+  // Up to so many of them faster than three passes of a radix sort.
+  int64_t sort_limit;
+  // Values `stride` apart in order at `out`, NaN as the greatest; 32 and 64 bits wide.
+  void (*sort_values[kDTypes])(const Context& ctx, const void* x, int64_t n, int64_t stride,
+                               bool descending, void* out, void* spare);
 };
 
 }  // namespace pycore::kernels

@@ -58,94 +58,113 @@ uint64_t key_of(T value) {
 // --- sorting ranks of 64 bits
 // ---------------------------------------------------------------------------------------------
 
-inline constexpr int kDigitBits = 8;
-inline constexpr size_t kDigits = size_t{1} << kDigitBits;  // as many streams as the caches like
-using DigitCounts = std::array<uint32_t, kDigits>;
+template <int kBits>
+using DigitCounts = std::array<uint32_t, size_t{1} << kBits>;
 
-inline size_t digit_of(uint64_t rank, int low) { return (rank >> low) & (kDigits - 1); }
+template <int kBits>
+size_t digit_of(uint64_t rank, int low) {
+  return (rank >> low) & ((size_t{1} << kBits) - 1);
+}
 
 // Counts kPasses digits, the first one from bit `low` on.
-template <int kPasses>
-inline void count_digits(const uint64_t* ranks, int64_t n, int low, DigitCounts* counts) {
+template <int kBits, int kPasses>
+void count_digits(const uint64_t* ranks, int64_t n, int low, DigitCounts<kBits>* counts) {
   for (int64_t i = 0; i < n; ++i)
     for (int pass = 0; pass < kPasses; ++pass)
-      ++counts[pass][digit_of(ranks[i], low + pass * kDigitBits)];
+      ++counts[pass][digit_of<kBits>(ranks[i], low + pass * kBits)];
 }
 // One digit. Neighbours often agree in the high ones, and two tables wait less for each other.
-inline void count_digit(const uint64_t* ranks, int64_t n, int low, DigitCounts& counts) {
-  DigitCounts odd;
+template <int kBits>
+void count_digit(const uint64_t* ranks, int64_t n, int low, DigitCounts<kBits>& counts) {
+  DigitCounts<kBits> odd;
   counts.fill(0);
   odd.fill(0);
   for (int64_t i = 0; i + 1 < n; i += 2) {
-    ++counts[digit_of(ranks[i], low)];
-    ++odd[digit_of(ranks[i + 1], low)];
+    ++counts[digit_of<kBits>(ranks[i], low)];
+    ++odd[digit_of<kBits>(ranks[i + 1], low)];
   }
-  if (n % 2 == 1) ++counts[digit_of(ranks[n - 1], low)];
-  for (size_t d = 0; d < kDigits; ++d) counts[d] += odd[d];
+  if (n % 2 == 1) ++counts[digit_of<kBits>(ranks[n - 1], low)];
+  for (size_t d = 0; d < counts.size(); ++d) counts[d] += odd[d];
 }
 // next[d]: where the next rank with digit d goes.
-inline void move_by_digit(const uint64_t* ranks, int64_t n, int low, DigitCounts& next,
-                          uint64_t* to) {
-  for (int64_t i = 0; i < n; ++i) to[next[digit_of(ranks[i], low)]++] = ranks[i];
+template <int kBits>
+void move_by_digit(const uint64_t* ranks, int64_t n, int low, DigitCounts<kBits>& next,
+                   uint64_t* to) {
+  for (int64_t i = 0; i < n; ++i) to[next[digit_of<kBits>(ranks[i], low)]++] = ranks[i];
 }
 
 // Least significant digit first; each pass keeps the order that it finds (Knuth, The Art of
 // Computer Programming 3, 5.2.5). Sorts by bits [low, high) and returns where the result is. Ranks
 // are all different, so that there is one result, whatever the number of threads.
-inline uint64_t* radix_sort(uint64_t* ranks, uint64_t* other, int64_t n, int low, int high) {
-  std::array<DigitCounts, 8> counts;
-  const int passes = (high - low + kDigitBits - 1) / kDigitBits;
-  std::fill_n(counts[0].data(), static_cast<size_t>(passes) * kDigits, 0);
+template <int kBits>
+uint64_t* radix_sort(uint64_t* ranks, uint64_t* other, int64_t n, int low, int high) {
+  std::array<DigitCounts<kBits>, (64 + kBits - 1) / kBits> counts;
+  const int passes = (high - low + kBits - 1) / kBits;
+  for (int pass = 0; pass < passes; ++pass) counts[static_cast<size_t>(pass)].fill(0);
   for (int pass = 0; pass < passes;) {
-    const int at = low + pass * kDigitBits, left = passes - pass;
-    if (left >= 4)
-      count_digits<4>(ranks, n, at, &counts[static_cast<size_t>(pass)]);
+    const int at = low + pass * kBits, left = passes - pass;
+    DigitCounts<kBits>* to = &counts[static_cast<size_t>(pass)];
+    if (left >= 3)
+      count_digits<kBits, 3>(ranks, n, at, to);
     else if (left >= 2)
-      count_digits<2>(ranks, n, at, &counts[static_cast<size_t>(pass)]);
+      count_digits<kBits, 2>(ranks, n, at, to);
     else
-      count_digits<1>(ranks, n, at, &counts[static_cast<size_t>(pass)]);
-    pass += left >= 4 ? 4 : left >= 2 ? 2 : 1;
+      count_digits<kBits, 1>(ranks, n, at, to);
+    pass += std::min(left, 3);
   }
   for (int pass = 0; pass < passes; ++pass) {
-    const int at = low + pass * kDigitBits;
-    DigitCounts& next = counts[static_cast<size_t>(pass)];
-    if (next[digit_of(ranks[0], at)] == n) continue;  // all the same
+    const int at = low + pass * kBits;
+    DigitCounts<kBits>& next = counts[static_cast<size_t>(pass)];
+    if (next[digit_of<kBits>(ranks[0], at)] == n) continue;  // all the same
     uint32_t start = 0;
     for (uint32_t& count : next) start += std::exchange(count, start);
-    move_by_digit(ranks, n, at, next, other);
+    move_by_digit<kBits>(ranks, n, at, next, other);
     std::swap(ranks, other);
   }
   return ranks;
 }
 // The same with a part of the ranks per thread: digit by digit, and part by part within a digit.
-inline uint64_t* radix_sort_parallel(uint64_t* ranks, uint64_t* other, int64_t n, int low,
-                                     int high) {
+template <int kBits>
+uint64_t* radix_sort_parallel(uint64_t* ranks, uint64_t* other, int64_t n, int low, int high) {
   const int64_t parts = num_threads(), size = (n + parts - 1) / parts;
-  std::vector<DigitCounts> counts(static_cast<size_t>(parts));
-  for (int at = low; at < high; at += kDigitBits) {
+  std::vector<DigitCounts<kBits>> counts(static_cast<size_t>(parts));
+  for (int at = low; at < high; at += kBits) {
     parallel_for(n, size, [&](int64_t b, int64_t e) {
-      count_digit(ranks + b, e - b, at, counts[static_cast<size_t>(b / size)]);
+      count_digit<kBits>(ranks + b, e - b, at, counts[static_cast<size_t>(b / size)]);
     });
-    const size_t first = digit_of(ranks[0], at);
+    const size_t first = digit_of<kBits>(ranks[0], at);
     int64_t alike = 0;
-    for (const DigitCounts& part : counts) alike += part[first];
+    for (const auto& part : counts) alike += part[first];
     if (alike == n) continue;
     uint32_t start = 0;
-    for (size_t d = 0; d < kDigits; ++d)
-      for (DigitCounts& part : counts) start += std::exchange(part[d], start);
+    for (size_t d = 0; d < counts[0].size(); ++d)
+      for (auto& part : counts) start += std::exchange(part[d], start);
     parallel_for(n, size, [&](int64_t b, int64_t e) {
-      move_by_digit(ranks + b, e - b, at, counts[static_cast<size_t>(b / size)], other);
+      move_by_digit<kBits>(ranks + b, e - b, at, counts[static_cast<size_t>(b / size)], other);
     });
     std::swap(ranks, other);
   }
   return ranks;
+}
+
+// With the digits that suit the number of ranks: wide ones save a pass, but open so many streams
+// that the caches must hold all of them, and want enough ranks to pay for their tables.
+inline uint64_t* sort_ranks(uint64_t* ranks, uint64_t* other, int64_t n, int low, int high) {
+  constexpr int64_t kFewest = 2048, kMost = 400'000, kParallel = 1 << 16;
+  const bool wide = n >= kFewest && n <= kMost;
+  if (n >= kParallel && num_threads() > 1)
+    return wide ? radix_sort_parallel<11>(ranks, other, n, low, high)
+                : radix_sort_parallel<8>(ranks, other, n, low, high);
+  return wide ? radix_sort<11>(ranks, other, n, low, high)
+              : radix_sort<8>(ranks, other, n, low, high);
 }
 
 // Puts one line after the other in order.
 class LineSorter {
  public:
   // For lines of up to n values.
-  explicit LineSorter(int64_t n) : room_(empty({{2 * n}}, DType::int64)), second_(n) {
+  explicit LineSorter(int64_t n)
+      : room_(empty({{2 * n + kernels::kSortSpare}}, DType::int64)), second_(n) {
     PC_CHECK_IMPLEMENTED(n >> 32 == 0, "lines of ", n, " elements cannot be sorted: 2^32 or more");
   }
 
@@ -156,51 +175,91 @@ class LineSorter {
     if constexpr (sizeof(T) == 8) {
       sort_wide(x, stride, n, descending ? ~uint64_t{0} : 0);
     } else {
+      in_registers_ = fits_registers(n, kKeyBits<T>);
+      flip_ = (descending ? ~uint32_t{0} : 0) ^ (in_registers_ ? uint32_t{1} << 31 : 0);
       const auto ranks = kernels_now().order->ranks[static_cast<int>(dtype_of<T>)];
       parallel_for(n, kPart, [&](int64_t b, int64_t e) {
-        ranks(x + b * stride, e - b, stride, descending ? ~uint32_t{0} : 0, ranks_ + b);
+        ranks(x + b * stride, e - b, stride, flip_, ranks_ + b);
         if (b > 0)
           for (int64_t i = b; i < e; ++i) ranks_[i] += static_cast<uint64_t>(b);
       });
       sort_bits(n, 32 + kKeyBits<T>);
     }
   }
-  // The value at place k of the order of x, which has been sorted. A whole key says it, unless the
-  // value is zero or NaN, whose bits are lost; to read it may be a long way.
+  // Writes what has been sorted, values and where they were, `out_stride` apart.
   template <class T>
-  T value(const T* x, int64_t stride, int64_t k, bool descending) const {
-    if constexpr (sizeof(T) >= 4) {
-      using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-      constexpr Bits kSign = Bits{1} << (kKeyBits<T> - 1);
-      const Bits key = static_cast<Bits>((ranks_[k] >> places_) + least_) ^
-                       (descending ? static_cast<Bits>(~Bits{0}) : Bits{0});
-      if constexpr (std::is_integral_v<T>) {
-        if (lost_ == 0) return std::bit_cast<T>(key ^ kSign);
-      } else if (lost_ == 0 && key != kSign && key != static_cast<Bits>(~Bits{0})) {
-        return std::bit_cast<T>((key & kSign) != 0 ? key ^ kSign : static_cast<Bits>(~key));
+  void write(const T* x, int64_t stride, int64_t n, bool descending, T* values, int64_t* places,
+             int64_t out_stride) const {
+    parallel_for(n, kPart, [&](int64_t b, int64_t e) {
+      if constexpr (sizeof(T) < 8) {
+        const auto unrank = kernels_now().order->unrank[static_cast<int>(dtype_of<T>)];
+        if (out_stride == 1)
+          return unrank(ranks_ + b, e - b, x, stride, flip_, values + b, places + b);
+        constexpr int64_t kBlock = 256;
+        T block[kBlock];
+        int64_t from[kBlock];
+        for (; b < e; b += kBlock) {
+          const int64_t m = std::min(kBlock, e - b);
+          unrank(ranks_ + b, m, x, stride, flip_, block, from);
+          for (int64_t k = 0; k < m; ++k) {
+            values[(b + k) * out_stride] = block[k];
+            places[(b + k) * out_stride] = from[k];
+          }
+        }
+      } else {
+        for (int64_t k = b; k < e; ++k) {
+          values[k * out_stride] = value(x, stride, k, descending);
+          places[k * out_stride] = place(k);
+        }
       }
-    }
-    return x[place(k) * stride];
+    });
   }
-  // Where it was.
+  // Where the value at place k of the order was.
   int64_t place(int64_t k) const {
     return static_cast<int64_t>(ranks_[k] & ((uint64_t{1} << places_) - 1));
   }
 
  private:
+  // The value at place k. A whole key says it, unless the value is zero or NaN, whose bits are
+  // lost; to read it may be a long way.
+  template <class T>
+  T value(const T* x, int64_t stride, int64_t k, bool descending) const {
+    constexpr uint64_t kSign = uint64_t{1} << 63;
+    const uint64_t key = ((rank(k) >> places_) + least_) ^ (descending ? ~uint64_t{0} : 0);
+    if constexpr (std::is_integral_v<T>) {
+      if (lost_ == 0) return std::bit_cast<T>(key ^ kSign);
+    } else if (lost_ == 0 && key != kSign && key != ~uint64_t{0}) {
+      return std::bit_cast<T>((key & kSign) != 0 ? key ^ kSign : ~key);
+    }
+    return x[place(k) * stride];
+  }
+  // Sorted in registers, integers have a sign: the highest bit is the other way round.
+  uint64_t rank(int64_t k) const { return ranks_[k] ^ (in_registers_ ? uint64_t{1} << 63 : 0); }
+
+  // Are n ranks with keys of so many bits faster sorted in registers than digit by digit?
+  static bool fits_registers(int64_t n, int bits) {
+    const auto& order = *kernels_now().order;
+    const int64_t passes = (bits + 10) / 11;
+    return order.sort_integers && n <= order.sort_limit *
+                                           (passes < 3   ? 1
+                                            : passes > 3 ? 16
+                                                         : 4) /
+                                           4;
+  }
   void sort_bits(int64_t n, int high) {
-    constexpr int64_t kInsertion = 32, kParallel = 1 << 16;
-    if (n <= kInsertion) {
+    constexpr int64_t kInsertion = 32;
+    if (in_registers_) {
+      auto* integers = static_cast<int64_t*>(static_cast<void*>(ranks_));
+      kernels_now().order->sort_integers(kernel_context(), integers, n, integers + second_);
+    } else if (n <= kInsertion) {
       for (int64_t i = 1; i < n; ++i) {
         const uint64_t rank = ranks_[i];
         int64_t k = i;
         for (; k > 0 && ranks_[k - 1] > rank; --k) ranks_[k] = ranks_[k - 1];
         ranks_[k] = rank;
       }
-    } else if (n >= kParallel && num_threads() > 1) {
-      ranks_ = radix_sort_parallel(ranks_, ranks_ + second_, n, places_, high);
     } else {
-      ranks_ = radix_sort(ranks_, ranks_ + second_, n, places_, high);
+      ranks_ = sort_ranks(ranks_, ranks_ + second_, n, places_, high);
     }
   }
 
@@ -231,10 +290,13 @@ class LineSorter {
     places_ = std::bit_width(static_cast<uint64_t>(std::max<int64_t>(n, 2) - 1));
     const int bits = std::bit_width(all.most - all.least);
     lost_ = std::max(0, bits + places_ - 64);
+    in_registers_ = fits_registers(n, bits);
+    const uint64_t sign = in_registers_ ? uint64_t{1} << 63 : 0;
     parallel_for(n, kPart, [&](int64_t b, int64_t e) {
       for (int64_t i = b; i < e; ++i)
-        ranks_[i] = ((key_of(x[i * stride]) ^ flip) - least_) >> lost_ << places_ |
-                    static_cast<uint64_t>(i);
+        ranks_[i] = (((key_of(x[i * stride]) ^ flip) - least_) >> lost_ << places_ |
+                     static_cast<uint64_t>(i)) ^
+                    sign;
     });
     sort_bits(n, bits - lost_ + places_);
     if (lost_ == 0) return;
@@ -255,6 +317,8 @@ class LineSorter {
   Tensor room_;                              // for the ranks, twice
   int64_t second_;                           // where the second half begins
   uint64_t* ranks_ = nullptr;
+  bool in_registers_ = false;
+  uint32_t flip_ = 0;   // what the bits of short keys have been changed by
   int places_ = 32;     // bits below the key
   int lost_ = 0;        // bits of the key that are not in the rank
   uint64_t least_ = 0;  // what has been taken from the key
@@ -282,7 +346,7 @@ inline const unsigned __int128* least_ranks(unsigned __int128* ranks, unsigned _
 }
 inline const uint64_t* least_ranks(uint64_t* ranks, uint64_t* other, int64_t k, int64_t n) {
   constexpr int64_t kFew = 128;
-  if (n > kFew) return radix_sort(ranks, other, n, 32, 64);
+  if (n > kFew) return sort_ranks(ranks, other, n, 32, 64);
   std::sort(ranks, ranks + n);
   static_cast<void>(k);
   return ranks;
@@ -297,16 +361,17 @@ inline const unsigned __int128* nth_rank(unsigned __int128* ranks, unsigned __in
 // Digit by digit from the highest one on, only those are kept that may still be it.
 inline const uint64_t* nth_rank(uint64_t* ranks, uint64_t* other, int64_t k, int64_t n) {
   constexpr int64_t kFew = 64;
-  for (int low = 64 - kDigitBits; n > kFew && low >= 0; low -= kDigitBits) {
-    DigitCounts counts;
-    count_digit(ranks, n, low, counts);
+  constexpr int kBits = 8;
+  for (int low = 64 - kBits; n > kFew && low >= 0; low -= kBits) {
+    DigitCounts<kBits> counts;
+    count_digit<kBits>(ranks, n, low, counts);
     size_t digit = 0;
     while (k >= counts[digit]) k -= counts[digit++];
     if (counts[digit] == n) continue;
     int64_t kept = 0;
     for (int64_t i = 0; i < n; ++i) {  // writes first and decides then whether to keep it
       other[kept] = ranks[i];
-      kept += digit_of(ranks[i], low) == digit;
+      kept += digit_of<kBits>(ranks[i], low) == digit;
     }
     n = kept;
     ranks = other;  // what is kept never lies before what has been read

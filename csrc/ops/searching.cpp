@@ -308,7 +308,7 @@ Tensor quantile(const char* op, const Tensor& input, const Tensor& q, std::optio
   int64_t d = dim ? wrap_dim(*dim, input.dim()) : 0;
   Tensor x =
       dim && input.dim() > 0 ? transpose(unsqueeze(input, -1), d, -1) : reshape(input, {{-1}});
-  Tensor sorted = std::get<0>(sort(x, -1, false));
+  Tensor sorted = sort_values(x, -1, false);
   int64_t n = sorted.sizes().back(), lines = sorted.numel() / n, m = q.numel();
   Tensor places = contiguous(to_dtype(detach(q), DType::float64));
   Tensor numbers = contiguous(to_dtype(detach(sorted), DType::float64));

@@ -84,31 +84,38 @@ Pair order_lines(const Tensor& input, int64_t dim, int64_t count, bool descendin
   return {values, indices};
 }
 
+// Calls body(sorter, x, stride, at) for each line of the input, which the sorter has put in order:
+// x is its first value, `at` where the line begins in `out`, whose stride along dim is out_stride.
+template <class T, class Body>
+void for_sorted_lines(const Tensor& input, const Tensor& out, int64_t dim, bool descending,
+                      const Body& body) {
+  const int64_t n = size_along(input, dim);
+  const Lines from = lines_of(input, input.sizes(), dim), to = lines_of(out, out.sizes(), dim);
+  for_line_blocks(from, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
+    LineSorter sorter(n);
+    for (int64_t o = ob; o < oe; ++o)
+      for (int64_t i = ib; i < ie; ++i) {
+        const T* x = input.data<T>() + from.start(o, i);
+        sorter.sort(x, from.stride, n, descending);
+        body(sorter, x, from.stride, to.start(o, i), to.stride);
+      }
+  });
+}
+
 Pair sort_data(const Tensor& input, int64_t dim, bool descending) {
   const int64_t n = size_along(input, dim);
   Tensor values = empty(input.sizes(), input.dtype());
   Tensor indices = empty(input.sizes(), DType::int64);
   if (values.numel() == 0) return {values, indices};
-  Lines from = lines_of(input, input.sizes(), dim), to = lines_of(values, input.sizes(), dim);
   dispatch_all(input.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     T* v = values.data<T>();
     auto* p = indices.data<int64_t>();
-    for_line_blocks(from, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
-      LineSorter sorter(n);
-      for (int64_t o = ob; o < oe; ++o)
-        for (int64_t i = ib; i < ie; ++i) {
-          const T* x = input.data<T>() + from.start(o, i);
-          sorter.sort(x, from.stride, n, descending);
-          const int64_t at = to.start(o, i);
-          parallel_for(n, 1 << 16, [&](int64_t b, int64_t e) {
-            for (int64_t k = b; k < e; ++k) {
-              p[at + k * to.stride] = sorter.place(k);
-              v[at + k * to.stride] = sorter.value(x, from.stride, k, descending);
-            }
-          });
-        }
-    });
+    for_sorted_lines<T>(
+        input, values, dim, descending,
+        [&](const LineSorter& sorter, const T* x, int64_t stride, int64_t at, int64_t out_stride) {
+          sorter.write(x, stride, n, descending, v + at, p + at, out_stride);
+        });
   });
   return {values, indices};
 }
@@ -160,7 +167,29 @@ The indices that sort along ``dim`` (see :func:`sort`).
 tensor([0, 2, 1])
 )");
 
-static Tensor msort(const Tensor& input) { return std::get<0>(sort(input, 0, false)); }
+Tensor sort_values(const Tensor& input, int64_t dim, bool descending) {
+  dim = wrap_dim(dim, input.dim());
+  const auto sort_line = kernels_now().order->sort_values[static_cast<int>(input.dtype())];
+  if (!sort_line || input.numel() == 0 || recording(input))
+    return std::get<0>(sort(input, dim, descending));
+  if (input.dim() > 1 && dim != input.dim() - 1) {
+    const Tensor lines = contiguous(transpose(detach(input), dim, -1));
+    return contiguous(transpose(sort_values(lines, -1, descending), dim, -1));
+  }
+  const int64_t n = size_along(input, dim), item = input.item_size();
+  Tensor values = empty(input.sizes(), input.dtype());
+  const Lines from = lines_of(input, input.sizes(), dim), to = lines_of(values, input.sizes(), dim);
+  for_line_blocks(from, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
+    const Tensor spare = empty({{n + kernels::kSortSpare}}, input.dtype());
+    for (int64_t o = ob; o < oe; ++o)
+      for (int64_t i = ib; i < ie; ++i)
+        sort_line(kernel_context(), input->data + from.start(o, i) * item, n, from.stride,
+                  descending, values->data + to.start(o, i) * item, spare->data);
+  });
+  return values;
+}
+
+static Tensor msort(const Tensor& input) { return sort_values(input, 0, false); }
 PYCORE_OP("msort(Tensor input) -> Tensor", msort, kOrder, R"(
 The values in order along the first dimension.
 
@@ -344,16 +373,12 @@ static Pair mode(const Tensor& input, int64_t dim, bool keepdim) {
   Tensor values = empty(shape, input.dtype()), indices = empty(shape, DType::int64);
   if (values.numel() > 0) {
     const int64_t n = size_along(input, dim);
-    Lines from = lines_of(input, input.sizes(), dim), to = lines_of(values, shape, dim);
     dispatch_all(input.dtype(), [&](auto tag) {
       using T = typename decltype(tag)::type;
-      for_line_blocks(from, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
-        LineSorter sorter(n);
-        for (int64_t o = ob; o < oe; ++o)
-          for (int64_t i = ib; i < ie; ++i) {
-            const T* x = input.data<T>() + from.start(o, i);
-            sorter.sort(x, from.stride, n, false);
-            const auto value = [&](int64_t k) { return x[sorter.place(k) * from.stride]; };
+      for_sorted_lines<T>(
+          input, values, dim, false,
+          [&](const LineSorter& sorter, const T* x, int64_t stride, int64_t at, int64_t) {
+            const auto value = [&](int64_t k) { return x[sorter.place(k) * stride]; };
             int64_t best = 0, longest = 0, run = 0;
             for (int64_t k = 0; k < n; ++k) {
               // A NaN equals nothing.
@@ -364,10 +389,9 @@ static Pair mode(const Tensor& input, int64_t dim, bool keepdim) {
                 best = k;
               }
             }
-            values.data<T>()[to.start(o, i)] = value(best);
-            indices.data<int64_t>()[to.start(o, i)] = sorter.place(best);
-          }
-      });
+            values.data<T>()[at] = value(best);
+            indices.data<int64_t>()[at] = sorter.place(best);
+          });
     });
   }
   if (!keepdim && input.dim() > 0) {

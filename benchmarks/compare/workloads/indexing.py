@@ -147,6 +147,13 @@ _sort = {
     "sort columns, 1000x1000": (_SQUARE, lambda t, x: x.sort(0)),
     "sort rows, 10000x10": ((10_000, 10), lambda t, x: x.sort(1)),
     "sort float64, 1000k": (M, lambda t, x: x.double().sort()),
+    "sort stable, 1000k": (M, lambda t, x: x.sort(stable=True)),
+    "sort stable, 10k": ((10_000,), lambda t, x: x.sort(stable=True)),
+    "sort stable rows, 1000x1000": (_SQUARE, lambda t, x: x.sort(dim=1, stable=True)),
+    "msort, 1000k": (M, lambda t, x: (x.msort(),)),
+    "msort, 10k": ((10_000,), lambda t, x: (x.msort(),)),
+    "msort, 1k": ((1000,), lambda t, x: (x.msort(),)),
+    "msort columns, 1000x1000": (_SQUARE, lambda t, x: (x.msort(),)),
     "argsort, 1000k": (M, lambda t, x: x.argsort()),
     "argsort descending rows, 1000x1000": (_SQUARE, lambda t, x: x.argsort(1, descending=True)),
     "topk 10, 1000k": (M, lambda t, x: x.topk(10)),
@@ -159,13 +166,22 @@ _sort = {
     "kthvalue, 1000k": (M, lambda t, x: x.kthvalue(1000, 0)),
     "quantile, 1000k": (M, lambda t, x: (x.quantile(0.3),)),
 }
+
+
+def _numpy_stable(np, x):
+    places = np.argsort(x, -1, kind="stable")
+    return np.take_along_axis(x, places, -1), places
+
+
 for _name, (_shape, _call) in _sort.items():
     # Values alone: among equal ones PyTorch's places are in no particular order.
     if _name.startswith("argsort"):
         call_workload("sorting", _name, normal(_shape)(_call), compared=lambda out: [])
         continue
     _w = call_workload("sorting", _name, normal(_shape)(_call), compared=lambda out: out[0])
-    if _name.startswith("sort") and "float64" not in _name:
+    if _name.startswith("sort stable"):
+        numpy_variant(_w, _numpy_stable, _shape)
+    elif _name.startswith(("sort", "msort")) and "float64" not in _name:
         # NumPy sorts values alone, without their places.
         _axis = 0 if "columns" in _name else -1
         numpy_variant(_w, lambda np, x, axis=_axis: np.sort(x, axis), _shape)

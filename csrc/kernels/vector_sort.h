@@ -1,0 +1,436 @@
+// Sorting signed integers lane by lane: a quicksort whose partition packs the lanes on either side
+// of the pivot, and networks of minima and maxima for what fits in registers. Must not know which
+// values the integers stand for.
+// Empty at levels without instructions for it.
+#pragma once
+
+#include <limits.h>
+
+#include "kernels/context.h"
+#include "kernels/order.h"
+#include "simd/shuffle.h"
+
+namespace pycore::kernels {
+namespace {
+
+#if defined(__AVX2__)
+
+using simd::kLanes;
+using simd::Vec;
+
+template <class T>
+inline constexpr T kGreatest =
+    sizeof(T) == 4 ? static_cast<T>(INT32_MAX) : static_cast<T>(INT64_MAX);
+
+// --- packing lanes
+
+#if defined(__AVX512F__)
+
+// One bit per lane: v < bound?
+template <class T>
+PYCORE_INLINE unsigned lanes_below(Vec<T> v, Vec<T> bound) {
+  if constexpr (sizeof(T) == 4)
+    return _mm512_cmplt_epi32_mask((__m512i)v, (__m512i)bound);
+  else
+    return _mm512_cmplt_epi64_mask((__m512i)v, (__m512i)bound);
+}
+// The lanes whose bits are set, moved to the front.
+template <class T>
+PYCORE_INLINE Vec<T> pack_lanes(Vec<T> v, unsigned lanes) {
+  if constexpr (sizeof(T) == 4)
+    return (Vec<T>)_mm512_maskz_compress_epi32(static_cast<__mmask16>(lanes), (__m512i)v);
+  else
+    return (Vec<T>)_mm512_maskz_compress_epi64(static_cast<__mmask8>(lanes), (__m512i)v);
+}
+
+#else
+
+template <class T>
+PYCORE_INLINE unsigned lanes_below(Vec<T> v, Vec<T> bound) {
+  if constexpr (sizeof(T) == 4)
+    return static_cast<unsigned>(_mm256_movemask_ps((__m256)(v < bound)));
+  else
+    return static_cast<unsigned>(_mm256_movemask_pd((__m256d)(v < bound)));
+}
+// For each set of lanes of 32 or 64 bits: which ones of 32 bits to take, those of the set first.
+struct PackTables {
+  uint8_t narrow[256][8] = {};
+  alignas(32) int32_t wide[16][8] = {};
+  constexpr PackTables() {
+    for (unsigned set = 0; set < 256; ++set)
+      for (int lane = 0, at = 0; lane < 8; ++lane)
+        if ((set >> lane & 1) != 0) narrow[set][at++] = static_cast<uint8_t>(lane);
+    for (unsigned set = 0; set < 16; ++set)
+      for (int lane = 0, at = 0; lane < 8; ++lane)
+        if ((set >> (lane / 2) & 1) != 0) wide[set][at++] = lane;
+  }
+};
+inline constexpr PackTables kPackTables;
+
+template <class T>
+PYCORE_INLINE Vec<T> pack_lanes(Vec<T> v, unsigned lanes) {
+  __m256i take;
+  if constexpr (sizeof(T) == 4)
+    take = _mm256_cvtepu8_epi32(
+        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kPackTables.narrow[lanes])));
+  else
+    take = _mm256_load_si256(reinterpret_cast<const __m256i*>(kPackTables.wide[lanes]));
+  return (Vec<T>)_mm256_permutevar8x32_epi32((__m256i)v, take);
+}
+
+#endif
+
+// --- networks: rows of lanes, kRows registers
+
+template <class T>
+PYCORE_INLINE void order_rows(Vec<T>& a, Vec<T>& b) {
+  const Vec<T> least = a < b ? a : b;
+  b = a < b ? b : a;
+  a = least;
+}
+
+// Batcher's odd-even merge of rows kFirst, kFirst + kStep, ...; and the sort made of it, which puts
+// each column in order (Knuth, The Art of Computer Programming 3, 5.3.4).
+template <class T, int kFirst, int kRows, int kStep>
+PYCORE_INLINE void merge_rows(Vec<T>* v) {
+  if constexpr (2 * kStep < kRows) {
+    merge_rows<T, kFirst, kRows, 2 * kStep>(v);
+    merge_rows<T, kFirst + kStep, kRows, 2 * kStep>(v);
+#pragma GCC unroll 16
+    for (int i = kFirst + kStep; i + kStep < kFirst + kRows; i += 2 * kStep)
+      order_rows<T>(v[i], v[i + kStep]);
+  } else {
+    order_rows<T>(v[kFirst], v[kFirst + kStep]);
+  }
+}
+template <class T, int kFirst, int kRows>
+PYCORE_INLINE void sort_columns(Vec<T>* v) {
+  if constexpr (kRows > 1) {
+    sort_columns<T, kFirst, kRows / 2>(v);
+    sort_columns<T, kFirst + kRows / 2, kRows / 2>(v);
+    merge_rows<T, kFirst, kRows, 1>(v);
+  }
+}
+
+template <class T, int kFlip, int... I>
+PYCORE_INLINE Vec<T> exchange(Vec<T> v, simd::Lanes<I...>) {
+  return __builtin_shufflevector(v, v, (I ^ kFlip)...);
+}
+// Compares each lane with lane ^ kFlip; the one without the bit kHigh gets the smaller value.
+template <class T, int kFlip, int kHigh>
+PYCORE_INLINE void order_lanes(Vec<T>& v) {
+  using All = typename simd::MakeLanes<kLanes<T>>::type;
+  const Vec<T> other = exchange<T, kFlip>(v, All{});
+  v = simd::blend_by_bit<T, kHigh>(v < other ? v : other, v < other ? other : v, All{});
+}
+template <class T, int kRows, int kDistance>
+PYCORE_INLINE void order_within_rows(Vec<T>* v) {
+  if constexpr (kDistance >= 1) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) order_lanes<T, kDistance, kDistance>(v[i]);
+    order_within_rows<T, kRows, kDistance / 2>(v);
+  }
+}
+template <class T, int kRows, int kSize, int kFlip>
+PYCORE_INLINE void order_between_rows(Vec<T>* v) {
+  if constexpr (kSize > 1) {
+    using All = typename simd::MakeLanes<kLanes<T>>::type;
+#pragma GCC unroll 16
+    for (int first = 0; first < kRows; first += kSize)
+#pragma GCC unroll 16
+      for (int i = 0; i < kSize / 2; ++i) {
+        Vec<T>& high = v[first + kSize - 1 - i];
+        high = exchange<T, kFlip>(high, All{});
+        order_rows<T>(v[first + i], high);
+      }
+    order_between_rows<T, kRows, kSize / 2, kFlip>(v);
+  }
+}
+// Groups of kWidth columns are in order, row by row; merges pairs of them until there is one. The
+// second of a pair is read backwards, so that the two are a bitonic sequence, and a half-cleaner
+// meets row i with row kSize - 1 - i and lane j with lane j ^ (2 kWidth - 1).
+template <class T, int kRows, int kWidth>
+PYCORE_INLINE void merge_columns(Vec<T>* v) {
+  if constexpr (kWidth < kLanes<T>) {
+    order_between_rows<T, kRows, kRows, 2 * kWidth - 1>(v);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) order_lanes<T, 2 * kWidth - 1, kWidth>(v[i]);
+    order_within_rows<T, kRows, kWidth / 2>(v);
+    merge_columns<T, kRows, 2 * kWidth>(v);
+  }
+}
+
+template <class T, int... I>
+PYCORE_INLINE Vec<T> counting_lanes(simd::Lanes<I...>) {
+  return Vec<T>{I...};
+}
+// More than half of kRows registers of values, and no more than these.
+template <class T, int kRows>
+__attribute__((noinline)) void sort_few(T* p, int64_t n) {
+  constexpr int kL = kLanes<T>, kFull = kRows / 2;
+  const auto lanes = counting_lanes<T>(typename simd::MakeLanes<kL>::type{});
+  Vec<T> v[kRows];
+  int count[kRows];  // lanes of this row that are values; the others go to the end
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    const int64_t left = n - i * kL;
+    count[i] = static_cast<int>(left < 0 ? 0 : left < kL ? left : kL);
+    if (i < kFull)
+      v[i] = simd::load<T>(p + i * kL);
+    else
+      v[i] = lanes < simd::splat<T>(static_cast<T>(count[i]))
+                 ? simd::load_partial<T>(p + i * kL, count[i])
+                 : simd::splat<T>(kGreatest<T>);
+  }
+  sort_columns<T, 0, kRows>(v);
+  merge_columns<T, kRows, 1>(v);
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    if (i < kFull)
+      simd::store<T>(p + i * kL, v[i]);
+    else
+      simd::store_partial<T>(p + i * kL, v[i], count[i]);
+  }
+}
+
+inline constexpr int kMostRows = 16;
+template <class T>
+inline constexpr int64_t kFew = kMostRows * kLanes<T>;
+
+template <class T>
+inline void sort_small(T* p, int64_t n) {
+  constexpr int64_t kL = kLanes<T>;
+  if (n <= kL) return sort_few<T, 1>(p, n);
+  if (n <= 2 * kL) return sort_few<T, 2>(p, n);
+  if (n <= 4 * kL) return sort_few<T, 4>(p, n);
+  if (n <= 8 * kL) return sort_few<T, 8>(p, n);
+  return sort_few<T, 16>(p, n);
+}
+
+// --- quicksort
+
+// Values below the pivot first; returns their number. The others wait in `spare`, which has room
+// for n and a register more. Whole registers are stored: what lies beyond the packed lanes is
+// either overwritten or has been read.
+template <class T>
+__attribute__((noinline)) int64_t partition(T* p, int64_t n, T pivot, T* spare) {
+  constexpr int64_t kL = kLanes<T>, kUnroll = 4;
+  constexpr unsigned kAll = (1u << kL) - 1;
+  const Vec<T> bound = simd::splat<T>(pivot);
+  T *low = p, *high = spare;
+  int64_t i = 0;
+  for (; i + kUnroll * kL <= n; i += kUnroll * kL) {
+    Vec<T> v[kUnroll];
+    unsigned below[kUnroll];
+#pragma GCC unroll 4
+    for (int k = 0; k < kUnroll; ++k) v[k] = simd::load<T>(p + i + k * kL);
+#pragma GCC unroll 4
+    for (int k = 0; k < kUnroll; ++k) below[k] = lanes_below<T>(v[k], bound);
+#pragma GCC unroll 4
+    for (int k = 0; k < kUnroll; ++k) {
+      simd::store<T>(low, pack_lanes<T>(v[k], below[k]));
+      simd::store<T>(high, pack_lanes<T>(v[k], ~below[k] & kAll));
+      const int64_t count = __builtin_popcount(below[k]);
+      low += count;
+      high += kL - count;
+    }
+  }
+  for (; i < n; ++i) {
+    const T x = p[i];
+    *low = x;
+    *high = x;
+    low += x < pivot;
+    high += !(x < pivot);
+  }
+  memcpy(low, spare, static_cast<size_t>(high - spare) * sizeof(T));
+  return low - p;
+}
+
+// The middle one of a sample.
+template <class T>
+T choose_pivot(const T* p, int64_t n) {
+  constexpr int64_t kMost = 4 * kLanes<T>;
+  T sample[kMost];
+  const int64_t count = n > 8 * kFew<T> ? kMost : kLanes<T>, step = n / count;
+  for (int64_t i = 0; i < count; ++i) sample[i] = p[i * step + step / 2];
+  sort_small<T>(sample, count);
+  return sample[count / 2];
+}
+
+template <class T>
+void sift_down(T* p, int64_t root, int64_t n) {
+  for (int64_t child; (child = 2 * root + 1) < n; root = child) {
+    if (child + 1 < n && p[child] < p[child + 1]) ++child;
+    if (p[child] <= p[root]) return;
+    const T x = p[root];
+    p[root] = p[child];
+    p[child] = x;
+  }
+}
+// For inputs made against the choice of pivots: never more than n log n steps.
+template <class T>
+__attribute__((noinline)) void heap_sort(T* p, int64_t n) {
+  for (int64_t i = n / 2; i-- > 0;) sift_down<T>(p, i, n);
+  for (int64_t i = n; i-- > 1;) {
+    const T x = p[0];
+    p[0] = p[i];
+    p[i] = x;
+    sift_down<T>(p, 0, i);
+  }
+}
+
+// One step: where the second of two parts begins that can be sorted on their own. `done` says that
+// the values of the first part are all equal.
+template <class T>
+int64_t split(T* p, int64_t n, T* spare, bool& done) {
+  const T pivot = choose_pivot<T>(p, n);
+  const int64_t below = partition<T>(p, n, pivot, spare);
+  done = below == 0;
+  if (below > 0) return below;
+  // No value is less than the pivot: part from it those that equal it.
+  return pivot == kGreatest<T> ? n : partition<T>(p, n, static_cast<T>(pivot + 1), spare);
+}
+
+template <class T>
+void quicksort(T* p, int64_t n, T* spare, int depth) {
+  while (n > kFew<T>) {
+    if (depth-- == 0) return heap_sort<T>(p, n);
+    bool done = false;
+    const int64_t first = split<T>(p, n, spare, done);
+    if (!done) quicksort<T>(p, first, spare, depth);
+    p += first;
+    n -= first;
+  }
+  if (n > 1) sort_small<T>(p, n);
+}
+
+inline int depth_limit(int64_t n) {
+  return 2 * (64 - __builtin_clzll(static_cast<unsigned long long>(n) | 1));
+}
+
+// Sorts n values; `spare` has room for n and kSortSpare more.
+template <class T>
+void vector_sort(const Context& ctx, T* p, int64_t n, T* spare) {
+  constexpr int64_t kAlone = 1 << 14;  // values that one thread sorts before another has begun
+  constexpr int kMost = 16;            // parts, a register more room for each
+  static_assert(kMost * kLanes<T> <= kSortSpare);
+  if (ctx.threads <= 1 || n <= 2 * kAlone) return quicksort<T>(p, n, spare, depth_limit(n));
+  struct Part {
+    T* p;
+    int64_t n;
+  } parts[kMost] = {{p, n}};
+  int count = 1, longest = 0;
+  for (int steps = 0; count < kMost && steps < 2 * kMost; ++steps) {
+    for (int i = 0; i < count; ++i)
+      if (parts[i].n > parts[longest].n) longest = i;
+    Part& whole = parts[longest];
+    if (whole.n <= (n / 6 > kAlone ? n / 6 : kAlone)) break;
+    bool done = false;
+    const int64_t first = split<T>(whole.p, whole.n, spare, done);
+    const Part second = {whole.p + first, whole.n - first};
+    whole.n = first;
+    if (done)
+      whole = second;
+    else
+      parts[count++] = second;
+  }
+  run_tasks(ctx, count, [&](int64_t i) {
+    const Part& part = parts[i];
+    quicksort<T>(part.p, part.n, spare + (part.p - p) + i * kLanes<T>, depth_limit(part.n));
+  });
+}
+
+// --- values
+
+// The signed integer that orders like the value with the bits b: itself, or for a floating-point
+// number with the magnitude of negative ones turned around; NaN is the greatest, -0 equals 0. The
+// same turn leads back.
+template <class T>
+PYCORE_INLINE T turned(T b) {
+  return b ^ ((b >> (8 * sizeof(T) - 1)) & kGreatest<T>);
+}
+template <class T>
+inline constexpr T kInfinity =
+    sizeof(T) == 4 ? static_cast<T>(0x7f800000) : static_cast<T>(0x7ff0000000000000);
+template <class T>
+PYCORE_INLINE bool is_nan_bits(T b) {
+  return (b & kGreatest<T>) > kInfinity<T>;
+}
+template <class T>
+PYCORE_INLINE bool is_minus_zero(T b) {
+  return b == static_cast<T>(~kGreatest<T>);
+}
+template <class T, bool kFloat>
+PYCORE_INLINE T order_key(T b) {
+  if constexpr (!kFloat) return b;
+  const T key = is_minus_zero(b) ? T(0) : turned(b);
+  return is_nan_bits(b) ? kGreatest<T> : key;
+}
+
+template <class T>
+int64_t count_below(const T* p, int64_t n, T bound) {
+  int64_t first = 0;
+  while (n > 0) {
+    const int64_t half = n / 2;
+    if (p[first + half] < bound) {
+      first += half + 1;
+      n -= half + 1;
+    } else {
+      n = half;
+    }
+  }
+  return first;
+}
+// Zeros and NaNs, whose keys do not tell their bits, in the order of x.
+template <class T>
+void restore_bits(const T* x, int64_t n, int64_t stride, T* zeros, T* nans) {
+  for (int64_t i = 0; i < n; ++i) {
+    const T b = x[i * stride];
+    if (b == 0 || is_minus_zero(b)) *zeros++ = b;
+    if (is_nan_bits(b)) *nans++ = b;
+  }
+}
+
+template <class T, bool kFloat>
+__attribute__((noinline)) void write_keys(const T* x, int64_t n, int64_t stride, T flip, T* out) {
+  if (stride == 1)
+    for (int64_t i = 0; i < n; ++i) out[i] = order_key<T, kFloat>(x[i]) ^ flip;
+  else
+#pragma GCC unroll 1
+    for (int64_t i = 0; i < n; ++i) out[i] = order_key<T, kFloat>(x[i * stride]) ^ flip;
+}
+template <class T, bool kFloat>
+__attribute__((noinline)) void keys_to_bits(T* p, int64_t n, T flip) {
+  for (int64_t i = 0; i < n; ++i) p[i] = kFloat ? turned<T>(p[i] ^ flip) : p[i] ^ flip;
+}
+
+// Values `stride` apart, in order at `out`.
+template <class T, bool kFloat>
+void sort_values(const Context& ctx, const void* values, int64_t n, int64_t stride, bool descending,
+                 void* sorted, void* spare) {
+  constexpr int64_t kChunk = 1 << 15;
+  const T* x = static_cast<const T*>(values);
+  T* out = static_cast<T*>(sorted);
+  const T flip = descending ? T(-1) : T(0);
+  const int64_t tasks = (n + kChunk - 1) / kChunk;
+  const auto size = [&](int64_t task) {
+    return n - task * kChunk < kChunk ? n - task * kChunk : kChunk;
+  };
+  run_tasks(ctx, tasks, [&](int64_t task) {
+    const int64_t first = task * kChunk;
+    write_keys<T, kFloat>(x + first * stride, size(task), stride, flip, out + first);
+  });
+  vector_sort<T>(ctx, out, n, static_cast<T*>(spare));
+  if (!kFloat && !descending) return;
+  const T zero = flip, nan = kGreatest<T> ^ flip;
+  const int64_t zeros = count_below<T>(out, n, zero), nans = count_below<T>(out, n, nan);
+  const bool lost = (zeros < n && out[zeros] == zero) || (nans < n && out[nans] == nan);
+  run_tasks(ctx, tasks,
+            [&](int64_t task) { keys_to_bits<T, kFloat>(out + task * kChunk, size(task), flip); });
+  if (kFloat && lost) restore_bits<T>(x, n, stride, out + zeros, out + nans);
+}
+
+#endif
+
+}  // namespace
+}  // namespace pycore::kernels
