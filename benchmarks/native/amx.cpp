@@ -3,23 +3,12 @@
 #include "peaks.h"
 
 #if defined(__x86_64__) && defined(__linux__)
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
+
+#include "core/tiles.h"
 
 namespace pycore::bench {
 namespace {
-
-constexpr unsigned kTile = 1u << 24, kBfloat16 = 1u << 22, kInt8 = 1u << 25;
-
-bool available(unsigned which) {
-  unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & kTile) || !(d & which)) return false;
-  constexpr long kRequestPermission = 0x1023, kTileData = 18;
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-}
 
 struct alignas(64) TileConfig {
   uint8_t palette = 1, start = 0, reserved[14] = {};
@@ -59,7 +48,7 @@ double rate(double operations_per_step, const Step& step) {
 }  // namespace
 
 double amx_bfloat16() {
-  if (!available(kBfloat16)) return 0;
+  if (!may_use_tiles()) return 0;
   return rate(4.0 * 2 * 16 * 16 * 32, [] {
     asm volatile(
         "tdpbf16ps %tmm6, %tmm4, %tmm0\n tdpbf16ps %tmm7, %tmm4, %tmm1\n"
@@ -68,7 +57,7 @@ double amx_bfloat16() {
 }
 
 double amx_int8() {
-  if (!available(kInt8)) return 0;
+  if (!may_use_tiles()) return 0;
   return rate(4.0 * 2 * 16 * 16 * 64, [] {
     asm volatile(
         "tdpbssd %tmm6, %tmm4, %tmm0\n tdpbssd %tmm7, %tmm4, %tmm1\n"

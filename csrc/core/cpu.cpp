@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/tiles.h"
 #include "kernels/gemm.h"
 
 namespace pycore {
@@ -28,42 +29,79 @@ extern const KernelTable kernel_table;
 #ifdef PYCORE_HAS_ISA_avx512_bf16
 namespace kernels::avx512_bf16 {
 extern const NarrowGemm narrow_gemm;
-}  // namespace kernels::avx512_bf16
+}
+#endif
+#ifdef PYCORE_HAS_ISA_amx
+namespace kernels::amx {
+extern const TileGemm tile_gemm;
+}
 #endif
 
 const kernels::KernelTable* g_kernels = nullptr;
 
 namespace {
 
+// A level with some of its products replaced.
+struct ExtendedLevel {
+  ExtendedLevel(const char* isa, const kernels::KernelTable& level, const kernels::NarrowGemm& by)
+      : gemm(*level.gemm), table(level) {
+    gemm.run[static_cast<int>(DType::bfloat16)] = by.bfloat16;
+    gemm.bytes = by.bytes;
+    if (by.float32) gemm.run[static_cast<int>(DType::float32)] = by.float32;
+    table.isa = isa;
+    table.gemm = &gemm;
+  }
+  ExtendedLevel(const ExtendedLevel&) = delete;
+  ExtendedLevel& operator=(const ExtendedLevel&) = delete;
+
+  kernels::GemmKernels gemm;
+  kernels::KernelTable table;
+};
+
+#ifdef PYCORE_HAS_ISA_avx512
+bool has_avx512() {
+  // __builtin_cpu_supports also asks the system (xgetbv) whether it saves these registers.
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512cd");
+}
+#endif
 #ifdef PYCORE_HAS_ISA_avx512_bf16
-// The kernels of avx512, and products of narrow types by instructions made for them.
 const kernels::KernelTable& avx512_bf16_table() {
-  static const kernels::GemmKernels gemm = [] {
-    kernels::GemmKernels k = *kernels::avx512::kernel_table.gemm;
-    k.run[static_cast<int>(DType::bfloat16)] = kernels::avx512_bf16::narrow_gemm.bfloat16;
-    k.bytes = kernels::avx512_bf16::narrow_gemm.bytes;
-    return k;
-  }();
-  static const kernels::KernelTable table = [] {
-    kernels::KernelTable t = kernels::avx512::kernel_table;
-    t.isa = "avx512_bf16";
-    t.gemm = &gemm;
-    return t;
-  }();
-  return table;
+  static const ExtendedLevel level("avx512_bf16", kernels::avx512::kernel_table,
+                                   kernels::avx512_bf16::narrow_gemm);
+  return level.table;
+}
+#endif
+#ifdef PYCORE_HAS_ISA_amx
+const kernels::KernelTable& amx_table() {
+  static const ExtendedLevel level("amx", avx512_bf16_table(),
+                                   kernels::amx::tile_gemm.instructions);
+  return level.table;
+}
+// Tests run the tile kernels where there are no tiles; only by name, for it is slow.
+const kernels::KernelTable& amx_model_table() {
+  static const ExtendedLevel level("amx_model", kernels::avx512::kernel_table,
+                                   kernels::amx::tile_gemm.model);
+  return level.table;
+}
+bool has_amx() {
+  static const bool has = may_use_tiles() && kernels::amx::tile_gemm.instructions_work();
+  return has;
 }
 #endif
 
 std::vector<const kernels::KernelTable*> supported_tables() {
   std::vector<const kernels::KernelTable*> tables;
 #ifdef PYCORE_HAS_ISA_avx512
-  // __builtin_cpu_supports also asks the system (xgetbv) whether it saves these registers.
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512cd")) {
+  if (has_avx512()) {
 #ifdef PYCORE_HAS_ISA_avx512_bf16
-    if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni"))
+    if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni")) {
+#ifdef PYCORE_HAS_ISA_amx
+      if (has_amx()) tables.push_back(&amx_table());
+#endif
       tables.push_back(&avx512_bf16_table());
+    }
 #endif
     tables.push_back(&kernels::avx512::kernel_table);
   }
@@ -97,6 +135,12 @@ void select_kernels() {
       return;
     }
   }
+#ifdef PYCORE_HAS_ISA_amx
+  if (std::string(wanted) == amx_model_table().isa && has_avx512()) {
+    g_kernels = &amx_model_table();
+    return;
+  }
+#endif
   std::string have;
   for (auto* t : tables) have += (have.empty() ? "" : ", ") + std::string(t->isa);
   fail(ErrorKind::runtime, "PYCORE_ISA: this machine or build has no level '", wanted,

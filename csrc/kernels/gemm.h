@@ -9,6 +9,10 @@ namespace pycore::kernels {
 
 inline constexpr int kGemmBatchDims = 3;
 
+// How exact products of float32 have to be, where a level has faster ways than float32's own: as
+// float32, as if the factors had 16 bits, or 8 (what set_float32_matmul_precision() sets).
+enum class GemmPrecision : uint8_t { highest, high, medium };
+
 // C[m, n] = epilogue(A[m, k] * B[k, n]) for every batch index. All strides count elements and may
 // be anything (transposed operands are free); a batch stride of 0 broadcasts an operand. C must not
 // overlap A, B or the biases, and no two elements of C may share memory. Fast: C with c_col == 1
@@ -34,8 +38,9 @@ struct GemmArgs {
   int64_t b_batch[kGemmBatchDims] = {};
   int64_t c_batch[kGemmBatchDims] = {};
 
-  bool accumulate = false;         // add to what C holds
-  bool relu = false;               // floats only; NaN stays NaN
+  bool accumulate = false;                           // add to what C holds
+  bool relu = false;                                 // floats only; NaN stays NaN
+  GemmPrecision precision = GemmPrecision::highest;  // of float32
   const void* bias_row = nullptr;  // m elements, one per row of C (every batch index the same)
   const void* bias_col = nullptr;  // n elements, one per column of C
 };
@@ -50,11 +55,22 @@ struct GemmKernels {
   void (*bytes)(const Context&, const GemmArgs&);
 };
 
-// What a level that only extends another one (`narrow_gemm` in its namespace) puts in place of that
-// level's products; core/cpu joins the two.
+// What a level that only extends another one puts in place of that level's products (`narrow_gemm`
+// in its namespace); core/cpu joins the two. Null where the other level's stays.
 struct NarrowGemm {
   void (*bfloat16)(const Context&, const GemmArgs&);
   void (*bytes)(const Context&, const GemmArgs&);
+  void (*float32)(const Context&, const GemmArgs&) = nullptr;
+};
+
+// The same for products by tiles (`tile_gemm` in namespace amx): by the processor's instructions,
+// on top of level avx512_bf16, and by a model of them, on top of avx512.
+struct TileGemm {
+  NarrowGemm instructions;
+  NarrowGemm model;
+  // Whether a product by the instructions gives the bits that the model gives; only for processes
+  // that may use tiles (core/tiles.h).
+  bool (*instructions_work)();
 };
 
 }  // namespace pycore::kernels

@@ -12,6 +12,10 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
       -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mprefer-vector-width=512)
   # The levels above with more instructions for some sources only (pycore_add_kernel_extension).
   set(PYCORE_ISA_FLAGS_avx512_bf16 ${PYCORE_ISA_FLAGS_avx512} -mavx512bf16 -mavx512vnni)
+  # Tile instructions stand in assembly. Without avx512_bf16's flags the rest, and the model of the instructions that
+  # tests run, work wherever AVX-512 is.
+  set(PYCORE_ISA_FLAGS_amx ${PYCORE_ISA_FLAGS_avx512})
+  set(PYCORE_ISA_OPTIMIZE_amx -O2) # what counts is written in vectors and tiles
 else()
   # aarch64: NEON is part of the baseline.
   set(PYCORE_ISA_LEVELS baseline)
