@@ -55,6 +55,8 @@ SHAPES = [
     # Winograd: few tiles, of one image or several, and many; sizes that cut the last tiles.
     Shape(2, (40, 45), (14, 14), (3, 3), padding=1),
     Shape(1, (300, 40), (17, 19), (3, 3)),
+    Shape(1, (270, 33), (13, 13), (3, 3), padding=1),
+    Shape(17, (32, 50), (4, 3), (3, 3), padding=1),
     Shape(9, (33, 64), (5, 6), (3, 3), padding=2),
     Shape(3, (64, 100), (8, 8), (3, 3), padding=1, groups=2),
     Shape(1, (32, 33), (41, 39), (3, 3), padding=1),

@@ -134,7 +134,8 @@ template <class T>
 class TileProduct {
  public:
   TileProduct(const WinogradJob<T>& job, const Prepared& prepared, const Grid& grid,
-              const int64_t* taps, const T* images, int64_t first, int64_t count, int64_t group)
+              const int64_t* taps, const T* images, int64_t first, int64_t count, int64_t group,
+              bool few)
       : job_(job), grid_(grid), taps_(taps), plane_(prepared.plane()) {
     images_ = images + group * job.channels * plane_;
     bias_ = job.bias ? job.bias + group * job.rows : nullptr;
@@ -142,6 +143,9 @@ class TileProduct {
     weights_ = job.weights;
     weights_.w += group * job.weight_group;
     tiles_ = count * volume(grid.size);
+    const int64_t rest = tiles_ % kLanes<T>;
+    lone_ = few && tiles_ > kLanes<T> && rest <= kMostLone ? rest : 0;
+    tiles_ -= lone_;
   }
 
   int64_t panels() const { return ceil_div(tiles_, N); }
@@ -167,8 +171,7 @@ class TileProduct {
     constexpr int L = kLanes<T>;
     const int64_t lanes = columns(panel), pitch = count * panel_size();
     Run runs[N];
-    const int n =
-        runs_of(grid_, job_.groups * job_.channels * plane_, 0, panel * N, lanes, L, runs);
+    const int n = runs_of(grid_, image(), 0, panel * N, lanes, L, runs);
     v += p * panel_size() + c0 * N;
     for (int64_t c = c0; c < c1; ++c, v += N) {
       if (lanes % L) {  // no tiles there: zeros
@@ -181,6 +184,69 @@ class TileProduct {
                       c + 1 < c1 ? L : runs[r].len);
       }
     }
+  }
+
+  // Tiles at the end that would hardly fill another vector (49 = 3 * 16 + 1): they stand alone, as
+  // v[point, tile, channel].
+  void transform_lone(T* v) const {
+    constexpr int L = kLanes<T>;
+    Run runs[kMostLone];
+    const int n = runs_of(grid_, image(), 0, tiles_, lone_, L, runs);
+    alignas(64) T points[kPoints * L];
+    for (int64_t c = 0; c < job_.channels; ++c) {
+      for (int r = 0; r < n; ++r) {
+        transform_one(images_ + c * plane_ + runs[r].in, points, L, L);
+        for (int64_t q = 0; q < kPoints; ++q) {
+          for (int64_t l = 0; l < runs[r].len; ++l) {
+            v[(q * lone_ + runs[r].from + l) * job_.channels + c] = points[q * L + l];
+          }
+        }
+      }
+    }
+  }
+  // Their sums m[point, tile, row] of one panel of rows, whose weights are the vectors.
+  void multiply_lone(int64_t c0, int64_t c1, const T* u, const T* v, T* m) const {
+    constexpr int L = kLanes<T>;
+    for (int64_t i = 0; i < kPoints * lone_; ++i, m += kLoneRows) {
+      const T *a = u + i / lone_ * (c1 - c0) * kMr, *x = v + i * job_.channels;
+#pragma GCC unroll 4
+      for (int g = 0; g < kMr; g += L) {
+        const auto weights = [&](int64_t c) {
+          const T* from = a + (c - c0) * kMr + g;
+          return kMr - g >= L ? load(from) : load_partial(from, kMr % L);
+        };
+        Vec<T> sum[4] = {};
+        int64_t c = c0;
+        for (; c + 4 <= c1; c += 4) {
+#pragma GCC unroll 4
+          for (int j = 0; j < 4; ++j) sum[j] = fma<T>(weights(c + j), splat<T>(x[c + j]), sum[j]);
+        }
+        for (; c < c1; ++c) sum[0] = fma<T>(weights(c), splat<T>(x[c]), sum[0]);
+        sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        store(m + g, c0 > 0 ? sum[0] + load(m + g) : sum[0]);
+      }
+    }
+  }
+  bool finish_lone(int64_t i0, int64_t i1, const T* m) const {
+    constexpr int L = kLanes<T>;
+    Vec<T> zero = {};
+    for (int64_t j = 0; j < lone_; ++j) {
+      const Block block = block_at(tiles_ + j, 1);
+      for (int64_t i = i0; i < i1; i += L) {
+        const int here = static_cast<int>(min_of(L, i1 - i));
+        const Vec<T> bias = bias_ ? load_partial(bias_ + i, here) : Vec<T>{};
+        alignas(64) T rows[2][2 * L];
+        zero = combine(m + j * kLoneRows + i - i0, lone_ * kLoneRows, bias, rows[0], rows[1], zero);
+        for (int l = 0; l < here; ++l) {
+          T* to = y_ + (i + l) * y_plane() + block.out;
+          for (int s = 0; s < block.width; ++s) {
+            to[s] = rows[0][2 * l + s];
+            if (block.both) to[job_.out[1] + s] = rows[1][2 * l + s];
+          }
+        }
+      }
+    }
+    return !any<Mask<T>>(zero != zero);
   }
 
   // The outputs of panels of tiles [p0, p1), transformed at v, in rows [i0, i1) of one panel of
@@ -238,29 +304,40 @@ class TileProduct {
   // Few tiles: all are transformed, then tasks take rows and transform the weights that they use.
   void run_few(const Context& ctx, bool* finite) const {
     const int64_t count = panels(), channels = job_.channels, depth = this->depth();
-    const Scratch<T> v(ctx, tile_size(count));
+    const Scratch<T> v(ctx, tile_size(count)), lone_v(ctx, kPoints * lone_ * channels);
     const int64_t parts = max_of(1, min_of(channels / 16, 16 / count));
-    run_tasks(ctx, count * parts, [&](int64_t t) {
+    run_tasks(ctx, count * parts + (lone_ > 0), [&](int64_t t) {
       const int64_t p = t / parts, part = t % parts;
+      if (p == count) return transform_lone(lone_v.get());
       transform_tiles(p, part * channels / parts, (part + 1) * channels / parts, p, count, v.get());
     });
     const int64_t per = rows_per(), rows = ceil_div(job_.rows, per);
     // Two panels of rows for each panel of tiles that comes from the L3 cache.
-    const int64_t together = count > 2 && rows >= 8 ? 2 : 1;
-    const int64_t tasks = ceil_div(rows, together);
+    const int64_t wanted = count > 2 ? ceil_div(rows, 2) : rows;
+    const int64_t tasks = min_of(rows, ceil_div(wanted, 2) * 2);  // two threads get the same
     run_tasks(ctx, tasks, [&](int64_t t) {
       const int64_t r0 = t * rows / tasks, r1 = (t + 1) * rows / tasks;
       const int64_t end = min_of(job_.rows, r1 * per), u_panel = kPoints * depth * kMr;
       const Scratch<T> u(ctx, (r1 - r0) * u_panel + kLanes<T>);
       const Scratch<T> m(ctx, sum_size(end - r0 * per, count));
+      const int64_t lone_panel = kPoints * lone_ * kLoneRows;
+      const Scratch<T> lone_m(ctx, (r1 - r0) * lone_panel);
       for (int64_t c0 = 0; c0 < channels; c0 += depth) {
         const int64_t c1 = min_of(channels, c0 + depth);
         for (int64_t r = r0; r < r1; ++r) {
           transform_weights(r, c0, c1, u.get() + (r - r0) * u_panel);
         }
         multiply(r0, r1, c0, c1, u.get(), u_panel, 0, count, v.get(), m.get());
+        for (int64_t r = 0; r < r1 - r0; ++r) {
+          multiply_lone(c0, c1, u.get() + r * u_panel, lone_v.get(), lone_m.get() + r * lone_panel);
+        }
       }
-      if (!finish(0, count, r0 * per, end, m.get())) mark(finite);
+      bool good = finish(0, count, r0 * per, end, m.get());
+      for (int64_t r = r0; r < r1; ++r) {
+        good &=
+            finish_lone(r * per, min_of(end, (r + 1) * per), lone_m.get() + (r - r0) * lone_panel);
+      }
+      if (!good) mark(finite);
     });
   }
 
@@ -293,6 +370,7 @@ class TileProduct {
 
  private:
   static constexpr int64_t N = kNr<T>;
+  static constexpr int64_t kLoneRows = (kMr + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
 
   const WinogradJob<T>& job_;
   const Grid& grid_;
@@ -302,9 +380,10 @@ class TileProduct {
   const T* bias_;
   T* y_;
   TileWeights<T> weights_;
-  int64_t tiles_;
+  int64_t tiles_, lone_;  // in panels, and behind them
 
   int64_t y_plane() const { return job_.out[0] * job_.out[1]; }
+  int64_t image() const { return job_.groups * job_.channels * plane_; }
   int64_t columns(int64_t panel) const { return min_of(N, tiles_ - panel * N); }
   // Of one sum: short, since the rounding errors of sums are what this form has more of.
   int64_t depth() const { return ceil_div(job_.channels, ceil_div(job_.channels, 128)); }
@@ -376,18 +455,20 @@ class TileProduct {
     int32_t from, width;
     bool both;
   };
+  // As many of `count` tiles as stand in the row of the first.
+  Block block_at(int64_t tile, int64_t count) const {
+    const int64_t columns = grid_.size[2], row = tile / columns, w = tile % columns;
+    const int64_t image = row / grid_.size[1], h = row % grid_.size[1];
+    const int64_t width = min_of(2 * min_of(count, columns - w), job_.out[1] - 2 * w);
+    return {image * job_.groups * job_.rows * y_plane() + 2 * h * job_.out[1] + 2 * w, 0,
+            static_cast<int32_t>(width), 2 * h + 1 < job_.out[0]};
+  }
   int blocks_of(int64_t panel, Block* blocks) const {
-    const int64_t rows = grid_.size[1], columns = grid_.size[2],
-                  last = panel * N + this->columns(panel);
+    const int64_t count = columns(panel);
     int n = 0;
-    for (int64_t tile = panel * N; tile < last;) {
-      const int64_t image = tile / (rows * columns), h = tile / columns % rows, w = tile % columns;
-      const int64_t count = min_of(columns - w, last - tile);
-      blocks[n++] = {image * job_.groups * job_.rows * y_plane() + 2 * h * job_.out[1] + 2 * w,
-                     static_cast<int32_t>(2 * (tile - panel * N)),
-                     static_cast<int32_t>(min_of(2 * count, job_.out[1] - 2 * w)),
-                     2 * h + 1 < job_.out[0]};
-      tile += count;
+    for (int64_t done = 0; done < count; done += ceil_div(blocks[n++].width, 2)) {
+      blocks[n] = block_at(panel * N + done, count - done);
+      blocks[n].from = static_cast<int32_t>(2 * done);
     }
     return n;
   }
@@ -418,7 +499,7 @@ bool run_winograd(const Context& ctx, const WinogradJob<T>& job) {
   memset(images.get() + at_once * image, 0, sizeof(Vec<T>));
   const auto product = [&](int64_t first, int64_t group) {
     return TileProduct<T>(job, prepared, grid, taps, images.get(), first,
-                          min_of(at_once, job.batch - first), group);
+                          min_of(at_once, job.batch - first), group, few);
   };
   const TileProduct<T> shape = product(0, 0);
   const int64_t panels = shape.row_panels(), group_size = panels * shape.weight_panel();
