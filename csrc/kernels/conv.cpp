@@ -33,10 +33,12 @@ inline bool is_pointwise(const ConvArgs& g) {
   return true;
 }
 
+constexpr int64_t kJoinedPositions = 128;  // of a plane that does not fill the vectors alone
+
 // Small planes of several images, whose positions better stand side by side in one product.
 template <class T>
 bool joins_images(const ConvArgs& g) {
-  return g.batch > 1 && volume(g.out) <= 8 * kNr<T> && g.in_channels / g.groups >= 32 &&
+  return g.batch > 1 && volume(g.out) <= kJoinedPositions && g.in_channels / g.groups >= 32 &&
          g.out_channels / g.groups >= 32;
 }
 
