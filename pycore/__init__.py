@@ -176,26 +176,52 @@ def get_default_device() -> _C.device:
     return _C.device("cpu")
 
 
-def set_float32_matmul_precision(precision: str) -> None:
-    """Sets how float32 products may be computed: 'highest', 'high' or 'medium'.
+_MATMUL_PRECISIONS = ("highest", "high", "medium")
 
-    All three give full float32 accuracy until faster forms exist on the machine.
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Sets how exact products of float32 matrices have to be, in the whole process.
+
+    - ``'highest'``, the initial setting: as float32. With AMX large products are sums of six
+      products of bfloat16 parts, whose error is not above that of float32's own arithmetic.
+    - ``'high'``: as if factors had 16 significant bits. With AMX, sums of three such products;
+      elsewhere as ``'highest'``, since nothing between is faster there.
+    - ``'medium'``: large products with AMX or AVX512_BF16 as if factors were bfloat16, which has 8
+      significant bits and makes the largest float32 infinite; sums are float32. Elsewhere as
+      ``'highest'``.
+
+    It concerns ``matmul``, ``mm``, ``bmm``, ``addmm``, ``einsum``, ``nn.Linear`` and their
+    derivatives; convolutions, attention and recurrent layers always count in float32. Results
+    do not depend on the number of threads, but from the same program they differ between
+    processors more than otherwise. :func:`pycore.explain` names the form that ran.
+
+    Another string only warns, as in PyTorch; anything else raises a RuntimeError. The parts are
+    those of Henry, Tang, Heinecke: "Leveraging the bfloat16 Artificial Intelligence Datatype For
+    Higher-Precision Computations" (2019).
+
+    >>> pycore.set_float32_matmul_precision('highest')
+    >>> pycore.get_float32_matmul_precision()
+    'highest'
     """
-    global _matmul_precision
-    if precision not in ("highest", "high", "medium"):
-        raise ValueError(
-            f"set_float32_matmul_precision: got {precision!r}, "
-            "expected 'highest', 'high' or 'medium'"
+    if not isinstance(precision, str):
+        raise RuntimeError(
+            f"set_float32_matmul_precision expects a str, but got {type(precision).__name__}"
         )
-    _matmul_precision = precision
+    if precision in _MATMUL_PRECISIONS:
+        _C._set_matmul_precision(_MATMUL_PRECISIONS.index(precision))
+        return
+    import warnings
+
+    warnings.warn(
+        f"{precision} is not one of 'highest', 'high', or 'medium'; "
+        "this call of set_float32_matmul_precision has no effect",
+        stacklevel=2,
+    )
 
 
 def get_float32_matmul_precision() -> str:
-    """What :func:`set_float32_matmul_precision` was last told."""
-    return _matmul_precision
-
-
-_matmul_precision = "highest"
+    """What :func:`set_float32_matmul_precision` has set: 'highest', 'high' or 'medium'."""
+    return _MATMUL_PRECISIONS[_C._matmul_precision()]
 
 
 def use_deterministic_algorithms(mode: object, *, warn_only: object = False) -> None:

@@ -35,7 +35,7 @@ Run below(bool model) {
   } else if constexpr (__is_same(typename K::Source, BFloat16)) {
     return model ? wide.run[static_cast<int>(DType::bfloat16)] : narrow.bfloat16;
   } else {
-    return wide.run[static_cast<int>(DType::float32)];
+    return model ? wide.run[static_cast<int>(DType::float32)] : narrow.float32;
   }
 }
 
@@ -53,33 +53,24 @@ bool pays(int64_t m, int64_t n, int64_t k) {
 }
 
 template <class K>
-GemmArgs as_args(const TileProblem<K>& q) {
-  GemmArgs g;
-  g.m = q.m, g.n = q.n, g.k = q.k;
-  g.a = q.a, g.a_row = q.ars, g.a_col = q.acs;
-  g.b = q.b, g.b_row = q.brs, g.b_col = q.bcs;
-  g.c = q.c, g.c_row = q.crs;
-  g.accumulate = q.e.accumulate;
-  g.relu = q.e.relu;
-  g.bias_row = q.e.bias_row;
-  g.bias_col = q.e.bias_col;
-  return g;
-}
-
-template <class K>
 void run_tiles(const Context& ctx, const GemmArgs& g, int parts, bool model, const char* path) {
   // A batch may be folded into rows.
   const int64_t rows = g.m * g.batch[2];
   if (g.k == 0 || (!model && !pays<K>(rows, g.n, g.k) && !pays<K>(g.m, g.n, g.k)))
     return below<K>(model)(ctx, g);
+  const auto otherwise = [&](const Context& inner, const TileProblem<K>& q) {
+    GemmArgs one = as_args(q);
+    one.precision = g.precision;
+    below<K>(model)(inner, one);
+  };
   run_batch<typename K::Source, typename K::Result>(
       ctx, g, [&](const Context& inner, const TileProblem<K>& q) {
-        if (!model && !pays<K>(q.m, q.n, q.k)) return below<K>(model)(inner, as_args<K>(q));
+        if (!model && !pays<K>(q.m, q.n, q.k)) return otherwise(inner, q);
         if constexpr (__is_same(typename K::Source, float)) {
           if (parts > 1 && !splits(range_of(inner, q.a, q.m, q.k, q.ars, q.acs),
                                    range_of(inner, q.b, q.k, q.n, q.brs, q.bcs), q.k)) {
             report(inner, "not amx: values are out of the range that splits into bfloat16");
-            return below<K>(model)(inner, as_args<K>(q));
+            return otherwise(inner, q);
           }
         }
         report(inner, path);

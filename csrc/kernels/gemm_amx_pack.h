@@ -4,11 +4,17 @@
 
 #include "kernels/dtype.h"
 #include "kernels/tile_unit.h"
-#include "simd/widen.h"
 
 namespace pycore {
 namespace {
 namespace gemm {
+
+// To nearest even, as the upper half of a float32; the largest values become infinite.
+PYCORE_INLINE Vec<int32_t> nearest_bfloat16(Vec<float> x) {
+  const Vec<int32_t> bits = (Vec<int32_t>)x, odd = bits >> 16 & splat<int32_t>(1);
+  const Vec<int32_t> sum = bits + splat<int32_t>(0x7fff) + odd;
+  return (x == x ? sum : splat<int32_t>(0x7fc00000)) & splat<int32_t>(-0x10000);
+}
 
 // A kind of factors. A lane of 32 bits holds kGroup neighbours along k, a tile is 16 lines by 16
 // lanes (a "step" along k), and a step of a panel holds `parts` tiles, at most kParts. pack_lines
@@ -27,11 +33,8 @@ struct BFloat16Tiles {
     return (Vec<float>)(_mm512_cvtepu16_epi32(x) << 16);
   }
   static PYCORE_INLINE void store(BFloat16* p, Vec<float> x, int n) {
-    alignas(64) float wide[kTileRows];
-    BFloat16 narrow[kTileRows];
-    simd::store(wide, x);
-    floats_to_bfloat16s(wide, &narrow->bits, kTileRows);
-    memcpy(p, narrow, sizeof(BFloat16) * static_cast<size_t>(n));
+    const __m512i top = (__m512i)(nearest_bfloat16(x) >> 16);
+    _mm256_mask_storeu_epi16(p, static_cast<__mmask16>((1u << n) - 1), _mm512_cvtepi32_epi16(top));
   }
   static PYCORE_INLINE void pack_lines(const BFloat16* src, int64_t stride, int, char* tile) {
     for (int i = 0; i < kTileRows; ++i)
@@ -89,17 +92,10 @@ struct FloatTiles {
 
   static PYCORE_INLINE Vec<float> load(const float* p, int n) { return load_partial(p, n); }
   static PYCORE_INLINE void store(float* p, Vec<float> x, int n) { store_partial(p, x, n); }
-  // To nearest even, as the upper half of a float32; the largest values become infinite.
-  static PYCORE_INLINE Vec<int32_t> nearest(Vec<float> x) {
-    const Vec<int32_t> bits = (Vec<int32_t>)x, quiet = bits | splat<int32_t>(1 << 22);
-    const Vec<int32_t> odd = bits >> 16 & splat<int32_t>(1);
-    const Vec<int32_t> sum = bits + splat<int32_t>(0x7fff) + odd;
-    return (x == x ? sum : quiet) & splat<int32_t>(static_cast<int32_t>(0xffff0000u));
-  }
   // Lane by lane: the parts of a pair of neighbours, to tile + part * kTileBytes.
   static PYCORE_INLINE void split(Vec<float> even, Vec<float> odd, int parts, char* tile) {
     for (int part = 0; part < parts; ++part) {
-      const Vec<int32_t> e = nearest(even), o = nearest(odd);
+      const Vec<int32_t> e = nearest_bfloat16(even), o = nearest_bfloat16(odd);
       const Vec<uint32_t> lanes = (Vec<uint32_t>)e >> 16 | (Vec<uint32_t>)o;
       memcpy(tile + part * kTileBytes, &lanes, sizeof(lanes));
       even -= (Vec<float>)e;

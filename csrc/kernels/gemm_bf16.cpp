@@ -3,6 +3,10 @@
 // of the avx512_bf16 level. Must not know tensors.
 #include "kernels/gemm_narrow.h"
 
+namespace pycore::kernels::avx512 {
+extern const GemmKernels gemm_kernels;
+}
+
 namespace pycore {
 namespace {
 namespace gemm {
@@ -30,6 +34,20 @@ struct PairPanels {
   }
   static PYCORE_INLINE void convert(const BFloat16* in, Element* out, int64_t n) {
     memcpy(out, in, sizeof(Element) * static_cast<size_t>(n));
+  }
+};
+
+// float32 that becomes bfloat16 as it is packed; sums stay where C holds them.
+struct RoundedPanels {
+  using Source = float;
+  using Result = float;
+  using Lane = float;
+  typedef uint16_t Element __attribute__((may_alias));
+  using Op = PairOp;
+  static constexpr int kGroup = 2;
+  static constexpr bool kLanesLieReady = false, kShifted = false;
+  static PYCORE_INLINE void convert(const float* in, Element* out, int64_t n) {
+    floats_to_bfloat16s(in, out, n);
   }
 };
 
@@ -71,6 +89,22 @@ struct BytePanels {
   }
 };
 
+// float32 where 8 significant bits are enough and the product is large enough to gain by it.
+void run_rounded(const Context& ctx, const GemmArgs& g) {
+  const auto plain = kernels::avx512::gemm_kernels.run[static_cast<int>(DType::float32)];
+  const auto pays = [](int64_t m, int64_t n, int64_t k) {
+    return m > kSlimRows && n > kSlimRows && k >= 64;
+  };
+  if (g.precision != kernels::GemmPrecision::medium ||
+      !(pays(g.m * g.batch[2], g.n, g.k) || pays(g.m, g.n, g.k)))
+    return plain(ctx, g);
+  run_batch<float, float>(ctx, g, [&](const Context& inner, const Problem<float>& q) {
+    if (!pays(q.m, q.n, q.k)) return plain(inner, as_args(q));
+    report(inner, "rounded to bfloat16");
+    wide<RoundedPanels>(inner, q);
+  });
+}
+
 }  // namespace gemm
 }  // namespace
 }  // namespace pycore
@@ -79,6 +113,6 @@ namespace pycore::kernels::PYCORE_ISA {
 
 extern const NarrowGemm narrow_gemm;
 const NarrowGemm narrow_gemm = {gemm::run_narrow<gemm::PairPanels>,
-                                gemm::run_narrow<gemm::BytePanels>};
+                                gemm::run_narrow<gemm::BytePanels>, gemm::run_rounded};
 
 }  // namespace pycore::kernels::PYCORE_ISA

@@ -33,6 +33,21 @@ struct Problem {
   Epilogue<T> e;
 };
 
+// The same problem as a kernel takes it.
+template <class S, class T>
+GemmArgs as_args(const Problem<S, T>& q) {
+  GemmArgs g;
+  g.m = q.m, g.n = q.n, g.k = q.k;
+  g.a = q.a, g.a_row = q.ars, g.a_col = q.acs;
+  g.b = q.b, g.b_row = q.brs, g.b_col = q.bcs;
+  g.c = q.c, g.c_row = q.crs;
+  g.accumulate = q.e.accumulate;
+  g.relu = q.e.relu;
+  g.bias_row = q.e.bias_row;
+  g.bias_col = q.e.bias_col;
+  return g;
+}
+
 // Brings one product into the row-major form and hands it to product(ctx, problem).
 template <class S, class T, class Product>
 void any_product(const Context& ctx, const GemmArgs& g, const S* a, const S* b, T* c,

@@ -1,5 +1,6 @@
 // Products of matrices and vectors: mm, bmm, mv, dot, outer and the add* family. Must not know
 // Python.
+#include "core/matmul_precision.h"
 #include "kernels/gemm.h"
 #include "ops/matrix.h"
 
@@ -57,6 +58,7 @@ void multiply_into(const Tensor& out, const Tensor& a, const Tensor& b, const vo
   g.c_col = out.strides()[d - 1];
   g.accumulate = accumulate;
   g.bias_col = bias;
+  g.precision = matmul_precision();
   const auto run = kernel_of(a.dtype(), out.dtype());
   if (batch_dims == 0) return run(kernel_context(), g);
 

@@ -1,4 +1,5 @@
 // matmul with all its shapes, and linear. Must not know Python.
+#include "core/matmul_precision.h"
 #include "kernels/gemm.h"
 #include "ops/matrix.h"
 
@@ -225,6 +226,7 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
     g.c = out->data;
     g.c_row = n;
     g.bias_col = bias.defined() ? bias->data : nullptr;
+    g.precision = matmul_precision();
     kernels_for("gemm", dtype).gemm->run[static_cast<int>(dtype)](kernel_context(), g);
   } else {
     GradGuard off(false);

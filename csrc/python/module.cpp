@@ -4,6 +4,7 @@
 
 #include "core/allocator.h"
 #include "core/cpu.h"
+#include "core/matmul_precision.h"
 #include "core/parallel.h"
 #include "core/rng.h"
 #include "ops/attention.h"
@@ -41,6 +42,13 @@ void init_runtime(py::module_& m) {
   m.def(
       "_isa", [] { return std::string(kernels_now().isa); },
       "The instruction set level of the kernels in use.");
+  m.def("_matmul_precision", [] { return static_cast<int>(matmul_precision()); });
+  m.def("_set_matmul_precision", [](int level) {
+    using Precision = kernels::GemmPrecision;
+    set_matmul_precision(level == 0   ? Precision::highest
+                         : level == 1 ? Precision::high
+                                      : Precision::medium);
+  });
   m.def("_supported_isas", &supported_isas, "The levels this machine can run, best first.");
   m.def("_attention_backends", &attention_backends);
   m.def("_set_attention_backends", &set_attention_backends, py::arg("bits"));
