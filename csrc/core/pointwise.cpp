@@ -143,8 +143,8 @@ void stream_row(const PointwiseKernel& k, char* const* ptr, const DType* dtype,
 // Elements [begin, end) of the nest in row-major order.
 void run_range(const PointwiseKernel& k, const Nest& nest, int64_t begin, int64_t end, bool convert,
                bool stream) {
-  int last = nest.dims - 1;
-  int64_t row = nest.sizes[last];
+  const int last = nest.dims - 1;
+  const int64_t row = nest.sizes[last];
   int64_t index[64];
   int64_t rest = begin;
   for (int d = last; d >= 0; --d) {
@@ -152,30 +152,103 @@ void run_range(const PointwiseKernel& k, const Nest& nest, int64_t begin, int64_
     rest /= nest.sizes[d];
   }
   char* ptr[kMaxArgs];
+  int64_t item[kMaxArgs];
   for (int a = 0; a < nest.args; ++a) {
     int64_t offset = 0;
     for (int d = 0; d <= last; ++d) offset += index[d] * nest.strides[d][a];
-    ptr[a] = nest.data[a] + offset * item_size(nest.dtype[a]);
+    item[a] = item_size(nest.dtype[a]);
+    ptr[a] = nest.data[a] + offset * item[a];
   }
+  const auto move = [&](int d, int64_t steps) {
+    for (int a = 0; a < nest.args; ++a) ptr[a] += steps * nest.strides[d][a] * item[a];
+  };
   for (int64_t at = begin; at < end;) {
-    int64_t m = std::min(row - index[last], end - at);
+    const int64_t m = std::min(row - index[last], end - at);
     (stream ? stream_row : run_row)(k, ptr, nest.dtype, nest.strides[last], m, convert);
     at += m;
     if (at >= end) break;
     // Back to the row's start, then carry into the outer dimensions.
-    for (int a = 0; a < nest.args; ++a)
-      ptr[a] -= index[last] * nest.strides[last][a] * item_size(nest.dtype[a]);
+    if (index[last] != 0) move(last, -index[last]);
     index[last] = 0;
     for (int d = last - 1; d >= 0; --d) {
       ++index[d];
-      for (int a = 0; a < nest.args; ++a) ptr[a] += nest.strides[d][a] * item_size(nest.dtype[a]);
+      move(d, 1);
       if (index[d] < nest.sizes[d]) break;
-      for (int a = 0; a < nest.args; ++a)
-        ptr[a] -= nest.sizes[d] * nest.strides[d][a] * item_size(nest.dtype[a]);
+      move(d, -nest.sizes[d]);
       index[d] = 0;
     }
   }
   if (stream) kernels_now().cast->stream_done();
+}
+
+// Does operand a step far along the innermost dimension, and by one along the dimension around it?
+bool is_transposed(const Nest& nest, int a) {
+  const int last = nest.dims - 1;
+  const int64_t step = nest.strides[last][a];
+  return step != 0 && step != 1 && nest.strides[last - 1][a] == 1;
+}
+bool worth_tiling(const PointwiseKernel& k, const Nest& nest) {
+  constexpr int64_t kFewest =
+      16384;  // elements; fewer stay in the nearest cache whatever the order
+  const int last = nest.dims - 1;
+  if (last < 1 || nest.numel < kFewest || nest.sizes[last] < 16 || nest.sizes[last - 1] < 8)
+    return false;
+  bool found = false;
+  for (int a = 1; a <= k.inputs; ++a) found |= is_transposed(nest, a);
+  return found;
+}
+
+// Rows in blocks of as many as a line of the cache has elements, a piece of each at a time: that
+// much of a transposed operand is put in order first, so that no line of it is fetched twice.
+void run_tiled(const PointwiseKernel& k, const Nest& nest, bool convert) {
+  constexpr int64_t kLine = 64, kColumns = 256;
+  const auto& transpose = kernels_now().cast->transpose;
+  const int last = nest.dims - 1;
+  const int64_t rows = nest.sizes[last - 1], columns = nest.sizes[last];
+  int64_t item[kMaxArgs], block = kLine;
+  bool transposed[kMaxArgs] = {};
+  for (int a = 0; a < nest.args; ++a) {
+    item[a] = item_size(nest.dtype[a]);
+    transposed[a] = a > 0 && is_transposed(nest, a);
+    if (transposed[a]) block = std::min(block, kLine / item[a]);
+  }
+  const int64_t blocks = (rows + block - 1) / block;
+  const int64_t grain = std::max<int64_t>(1, k.grain / (block * columns));
+  parallel_for(nest.numel / (rows * columns) * blocks, grain, [&](int64_t begin, int64_t end) {
+    alignas(kLine) char tile[PointwiseKernel::kMaxInputs][kLine * kColumns];
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t first = b % blocks * block, count = std::min(block, rows - first);
+      char* start[kMaxArgs];
+      for (int a = 0; a < nest.args; ++a) {
+        int64_t rest = b / blocks, offset = first * nest.strides[last - 1][a];
+        for (int d = last - 2; d >= 0; --d) {
+          offset += rest % nest.sizes[d] * nest.strides[d][a];
+          rest /= nest.sizes[d];
+        }
+        start[a] = nest.data[a] + offset * item[a];
+      }
+      for (int64_t c = 0; c < columns; c += kColumns) {
+        const int64_t n = std::min(kColumns, columns - c);
+        char* ptr[kMaxArgs];
+        int64_t row_bytes[kMaxArgs], strides[kMaxArgs];
+        for (int a = 0; a < nest.args; ++a) {
+          strides[a] = nest.strides[last][a];
+          ptr[a] = start[a] + c * strides[a] * item[a];
+          row_bytes[a] = nest.strides[last - 1][a] * item[a];
+          if (!transposed[a]) continue;
+          transpose[std::countr_zero(static_cast<unsigned>(item[a]))](ptr[a], tile[a - 1], n, count,
+                                                                      strides[a], kColumns);
+          strides[a] = 1;
+          ptr[a] = tile[a - 1];
+          row_bytes[a] = kColumns * item[a];
+        }
+        for (int64_t r = 0; r < count; ++r) {
+          run_row(k, ptr, nest.dtype, strides, n, convert);
+          for (int a = 0; a < nest.args; ++a) ptr[a] += row_bytes[a];
+        }
+      }
+    }
+  });
 }
 
 // Does a call that moves so many bytes leave nothing of its results in the caches, or little? A
@@ -243,6 +316,7 @@ void run_pointwise(const PointwiseKernel& k, const Tensor& out, const PointwiseA
   }
   Nest nest;
   build(nest, out, args, k.inputs);
+  if (worth_tiling(k, nest)) return run_tiled(k, nest, convert);
   const bool stream = worth_streaming(k, nest);
   if (n <= k.grain) return run_range(k, nest, 0, n, convert, stream);
   parallel_for(n, k.grain, [&](int64_t begin, int64_t end) {

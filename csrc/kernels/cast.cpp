@@ -126,6 +126,17 @@ PYCORE_INLINE void copy_short(const char* in, char* out, int64_t n) {
   memcpy(out + n - 16, &last, 16);
 }
 
+// Longer ones, with registers that stay within lines of the output's.
+PYCORE_INLINE void copy_aligned(const char* in, char* out, int64_t n) {
+  constexpr int64_t kStep = simd::kRegisterBytes;
+  simd::store<uint8_t>((uint8_t*)out, simd::load<uint8_t>((const uint8_t*)in));
+  for (int64_t i = kStep - static_cast<int64_t>(reinterpret_cast<uintptr_t>(out) % kStep);
+       i + kStep <= n; i += kStep)
+    simd::store<uint8_t>((uint8_t*)(out + i), simd::load<uint8_t>((const uint8_t*)(in + i)));
+  simd::store<uint8_t>((uint8_t*)(out + n - kStep),
+                       simd::load<uint8_t>((const uint8_t*)(in + n - kStep)));
+}
+
 template <class T>
 void copy_rows(const void* in, void* out, int64_t rows, int64_t n, int64_t row_in, int64_t row_out,
                int64_t stride_in, int64_t stride_out) {
@@ -135,6 +146,9 @@ void copy_rows(const void* in, void* out, int64_t rows, int64_t n, int64_t row_i
   if (stride_in == 1 && stride_out == 1 && bytes >= 16 && bytes <= 512) {
     for (; rows > 0; --rows, source += row_in, target += row_out)
       copy_short(reinterpret_cast<const char*>(source), reinterpret_cast<char*>(target), bytes);
+  } else if (stride_in == 1 && stride_out == 1 && bytes > 512) {
+    for (; rows > 0; --rows, source += row_in, target += row_out)
+      copy_aligned(reinterpret_cast<const char*>(source), reinterpret_cast<char*>(target), bytes);
   } else {
     for (; rows > 0; --rows, source += row_in, target += row_out)
       copy<T>(source, target, n, stride_in, stride_out);

@@ -68,6 +68,7 @@ void scan(const Context& ctx, const void* in, void* out, int64_t* indices, int64
   const T* source = static_cast<const T*>(in);
   T* target = static_cast<T*>(out);
   if (n == 0 || inner == 0) return;
+  constexpr int64_t kStretch = 32;   // elements that are looked at together
   constexpr int64_t kColumns = 256;  // states that stay in L1, from long runs of each row
   const int64_t blocks = (inner + kColumns - 1) / kColumns;
   const int64_t unit = n * (inner < kColumns ? inner : kColumns);
@@ -85,10 +86,23 @@ void scan(const Context& ctx, const void* in, void* out, int64_t* indices, int64
           continue;
         }
         State s = Op::start(source[offset]);
-        for (int64_t i = 0; i < n; ++i) {
-          if (i > 0) s = Op::step(s, source[offset + i], i);
-          target[offset + i] = Op::value(s);
-          if constexpr (Op::has_index) indices[offset + i] = s.index;
+        for (int64_t i = 0; i < n;) {
+          if constexpr (Op::has_index) {
+            // Most stretches of a long line leave an extreme as it is.
+            if (i > 0 && i + kStretch <= n &&
+                Op::template keeps<kStretch>(s, source + offset + i)) {
+              for (int64_t k = 0; k < kStretch; ++k) target[offset + i + k] = s.best;
+              for (int64_t k = 0; k < kStretch; ++k) indices[offset + i + k] = s.index;
+              i += kStretch;
+              continue;
+            }
+          }
+          const int64_t end = Op::has_index && n - i > kStretch ? i + kStretch : n;
+          for (; i < end; ++i) {
+            if (i > 0) s = Op::step(s, source[offset + i], i);
+            target[offset + i] = Op::value(s);
+            if constexpr (Op::has_index) indices[offset + i] = s.index;
+          }
         }
         continue;
       }
@@ -168,6 +182,13 @@ struct CumExtreme {
     return s;
   }
   static T value(const State& s) { return s.best; }
+  // Does none of kCount elements change the state? One that equals it does.
+  template <int64_t kCount>
+  static bool keeps(const State& s, const T* x) {
+    unsigned changes = 0;
+    for (int64_t k = 0; k < kCount; ++k) changes |= !(kMax ? x[k] < s.best : x[k] > s.best);
+    return changes == 0;
+  }
 };
 template <class T>
 struct LogCumSumExp {

@@ -1,4 +1,5 @@
 // Reading along a dimension: gather, take_along_dim, take, index_select. Must not know Python.
+#include <atomic>
 #include <bit>
 
 #include "core/cpu.h"
@@ -14,15 +15,24 @@ constexpr uint32_t kReader = kFunction | kMethod | kOut;
 // --- gather
 // --------------------------------------------------------------------------------------------------------------
 
-Tensor line_index(const char* op, const Tensor& index, int64_t size, int64_t dim) {
+namespace {
+Tensor dense_index(const char* op, const Tensor& index) {
   PC_CHECK(index.dtype() == DType::int64 || index.dtype() == DType::int32, op,
            "(): Expected dtype int32/int64 for index, got ", index.dtype());
-  Tensor dense = contiguous(to_dtype(index, DType::int64));
-  const auto* p = dense.data<int64_t>();
-  if (!all_within(dense, 0, size))
-    for (int64_t i = 0; i < dense.numel(); ++i)
-      PC_CHECK(p[i] >= 0 && p[i] < size, "index ", p[i], " is out of bounds for dimension ", dim,
-               " with size ", size);
+  return contiguous(to_dtype(index, DType::int64));
+}
+// Says which index is out of bounds, once it is known that there is one.
+void blame_index(const Tensor& index, int64_t size, int64_t dim) {
+  const auto* p = index.data<int64_t>();
+  for (int64_t i = 0; i < index.numel(); ++i)
+    PC_CHECK(p[i] >= 0 && p[i] < size, "index ", p[i], " is out of bounds for dimension ", dim,
+             " with size ", size);
+}
+}  // namespace
+
+Tensor line_index(const char* op, const Tensor& index, int64_t size, int64_t dim) {
+  Tensor dense = dense_index(op, index);
+  if (!all_within(dense, 0, size)) blame_index(dense, size, dim);
   return dense;
 }
 
@@ -30,8 +40,10 @@ namespace {
 int64_t rank(const Tensor& t) { return std::max<int64_t>(1, t.dim()); }
 int64_t size_along(const Tensor& t, int64_t dim) { return t.dim() == 0 ? 1 : t.sizes()[dim]; }
 
-// out[o, k, i] = input's element index[o, k, i] of line (o, i)
-void gather_lines(const Lines& lines, const Tensor& input, const Tensor& index, const Tensor& out) {
+// out[o, k, i] = input's element index[o, k, i] of line (o, i). Indices are checked a piece at a
+// time, just before they are used; false if one is out of bounds, with nothing read from there.
+bool gather_lines(const Lines& lines, const Tensor& input, const Tensor& index, const Tensor& out) {
+  std::atomic<bool> fine{true};
   dispatch_size(input.item_size(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto pick = kernels_now().indexing->pick[std::countr_zero(sizeof(T))];
@@ -39,20 +51,30 @@ void gather_lines(const Lines& lines, const Tensor& input, const Tensor& index, 
     T* to = out.data<T>();
     const auto* p = index.data<int64_t>();
     const int64_t stride = lines.stride;
+    const auto within = [&](int64_t first, int64_t n) {
+      int64_t low = 0, high = 0;
+      kernels_now().indexing->range(p + first, n, &low, &high);
+      const bool good = low >= 0 && high < lines.span;
+      if (!good) fine = false;
+      return good;
+    };
     if (lines.outer.n == 1 && lines.inner.n == 1) {
       // Reading has no order to keep, so that a single line may be cut.
       return parallel_for(lines.length, 16384, [&](int64_t b, int64_t e) {
-        pick(from + lines.start(0, 0), p + b, e - b, stride, 0, to + b);
+        if (within(b, e - b)) pick(from + lines.start(0, 0), p + b, e - b, stride, 0, to + b);
       });
     }
     const int64_t *outer = lines.outer.data(), *inner = lines.inner.data();
     // Lines of one element come by once: nothing of them needs to stay in the cache.
     const int64_t rows = lines.length == 1 ? 1 : lines.span;
     for_line_blocks(lines, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
+      const bool whole = ie - ib == lines.inner.n;  // all indices of these lines are neighbours
+      if (whole && !within(lines.flat(ob, 0, 0), (oe - ob) * lines.length * lines.inner.n)) return;
       for (int64_t o = ob; o < oe; ++o)
         for_cached_columns(ib, ie, rows, sizeof(T), [&](int64_t left, int64_t right) {
           for (int64_t k = 0; k < lines.length; ++k) {
             const int64_t at = lines.flat(o, k, left);
+            if (!whole && !within(at, right - left)) return;
             if (lines.inner.n == 1) {
               pick(from + outer[o], p + at, lines.length, stride, 0, to + at);
               break;
@@ -68,6 +90,7 @@ void gather_lines(const Lines& lines, const Tensor& input, const Tensor& index, 
         });
     });
   });
+  return fine;
 }
 
 struct GatherBackward0 {
@@ -95,11 +118,11 @@ Tensor gather(const Tensor& input, int64_t dim, const Tensor& index) {
                "Size does not match at dimension ", d, " expected index ", index.sizes(),
                " to be no larger than self ", input.sizes(), " apart from dimension ", dim);
   }
-  Tensor dense = line_index("gather", index, size_along(input, dim), dim);
+  Tensor dense = dense_index("gather", index);
   Tensor out = empty(index.sizes(), input.dtype());
-  if (out.numel() > 0) {
-    gather_lines(merged(lines_of(input, index.sizes(), dim)), input, dense, out);
-  }
+  if (out.numel() > 0 &&
+      !gather_lines(merged(lines_of(input, index.sizes(), dim)), input, dense, out))
+    blame_index(dense, size_along(input, dim), dim);
   if (recording(input)) record(out, GatherBackward0{input.sizes(), dim, Saved(index)}, input);
   return out;
 }
@@ -269,19 +292,25 @@ Tensor index_select(const Tensor& input, int64_t dim, const Tensor& index) {
            "index_select(): Index to scalar can have only 1 value, got ", index.numel(),
            " value(s)");
   int64_t size = size_along(input, dim);
-  Tensor dense = contiguous(to_dtype(index, DType::int64));
-  if (!all_within(dense, 0, size))
+  Tensor dense = reshape(contiguous(to_dtype(index, DType::int64)), {{-1}}), out;
+  bool fine = true;
+  if (input.dim() == 1) {
+    out = empty(dense.sizes(), input.dtype());
+    fine = out.numel() == 0 || gather_lines(lines_of(input, dense.sizes(), 0), input, dense, out);
+  } else {
+    fine = all_within(dense, 0, size);
+  }
+  if (!fine)
     for (int64_t i = 0; i < dense.numel(); ++i) {
       int64_t at = dense.data<int64_t>()[i];
       PC_CHECK_INDEX(at >= 0 && at < size, "index out of range in self: index_select got index ",
                      at, " for dimension ", dim, " with size ", size);
     }
-  Tensor out;
   if (input.dim() == 0) {
     out = clone_data(input);
-  } else {
+  } else if (input.dim() > 1) {
     std::vector<Tensor> indices(static_cast<size_t>(dim) + 1);
-    indices.back() = reshape(dense, {{-1}});
+    indices.back() = dense;
     IndexPlan plan = plan_index(input, indices);
     out = empty(plan.sizes, input.dtype());
     pick_elements(plan, input, out);

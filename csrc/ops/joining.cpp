@@ -2,7 +2,6 @@
 // their kin. Must not know kernels or Python.
 #include <string.h>
 
-#include "core/parallel.h"
 #include "ops/ops.h"
 
 namespace pycore {
@@ -12,6 +11,8 @@ constexpr uint32_t kJoin = kFunction | kOut;
 constexpr uint32_t kSplit = kFunction | kMethod;
 // Below this many bytes one thread copies faster than two can start.
 constexpr int64_t kParallelBytes = 1 << 18;
+// From this many on there is a kernel for rows.
+constexpr int64_t kManyRows = 1 << 14;
 
 DType common_dtype(TensorList tensors) {
   DType t = tensors[0].dtype();
@@ -30,15 +31,12 @@ void join(const Tensor& out, int64_t outer, TensorList tensors, const Place& pla
     int64_t chunk = x.numel() / outer;
     if (chunk == 0) continue;
     if (x.dtype() == out.dtype() && x.is_contiguous() &&
-        (outer > 1 || chunk * item < kParallelBytes)) {
+        x.numel() * item < (outer > 1 ? kManyRows : kParallelBytes)) {
       const char* from = x->data;
       char* to = out->data + at * item;
       auto bytes = static_cast<size_t>(chunk * item);
-      int64_t grain = std::max<int64_t>(1, kParallelBytes / (chunk * item));
-      parallel_for(outer, grain, [&](int64_t begin, int64_t end) {
-        for (int64_t r = begin; r < end; ++r)
-          memcpy(to + r * row * item, from + r * chunk * item, bytes);
-      });
+      for (int64_t r = 0; r < outer; ++r)
+        memcpy(to + r * row * item, from + r * chunk * item, bytes);
     } else {
       copy_data(place(i, at), x);
     }

@@ -1,0 +1,125 @@
+"""Element-wise calls on transposed and broadcast operands, and rows copied or picked in blocks."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import pycore
+
+
+@pytest.fixture(params=(1, 2))
+def threads(request: pytest.FixtureRequest) -> None:
+    before = pycore.get_num_threads()
+    pycore.set_num_threads(request.param)
+    yield
+    pycore.set_num_threads(before)
+
+
+def equal(got: pycore.Tensor, want: np.ndarray) -> None:
+    assert tuple(got.shape) == want.shape
+    assert np.array_equal(got.numpy(), want)
+
+
+@pytest.mark.parametrize("shape", [(130, 140), (8, 2100), (2100, 17), (3, 70, 90), (2, 5, 260, 33)])
+@pytest.mark.parametrize(
+    "dtypes", [("float32",) * 2, ("float64", "float32"), ("uint8",) * 2, ("int16", "float32")]
+)
+def test_transposed_operands(
+    shape: tuple[int, ...], dtypes: tuple[str, str], threads: None
+) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 100, shape).astype(dtypes[0])
+    y = rng.integers(0, 100, shape).astype(dtypes[1])
+    a, b = pycore.from_numpy(x), pycore.from_numpy(y)
+    for i, j in itertools.combinations(range(len(shape)), 2):
+        xt, at = x.swapaxes(i, j), a.transpose(i, j)
+        bt = b.transpose(i, j).contiguous()
+        equal(at + bt, xt + y.swapaxes(i, j))
+        equal(bt * at, y.swapaxes(i, j) * xt)
+        equal(at + b.transpose(i, j), xt + y.swapaxes(i, j))
+        equal(at + at[:1], xt + xt[:1])
+        equal(at.double(), xt.astype("float64"))
+        equal(
+            pycore.where(at > 50, at, bt.to(at.dtype)),
+            np.where(xt > 50, xt, y.swapaxes(i, j)).astype(x.dtype),
+        )
+        equal(at.flip(0)[1:] + bt[1:], xt[::-1][1:] + y.swapaxes(i, j)[1:])
+        target = bt.to(pycore.float64)
+        target[1:].add_(at[1:])
+        equal(target[1:], (xt[1:] + y.swapaxes(i, j)[1:].astype("float64")))
+
+
+def test_broadcast_rows(threads: None) -> None:
+    rng = np.random.default_rng(2)
+    for n in (1, 3, 16, 17, 127, 128, 129, 130, 191, 1000, 4099):
+        row = rng.standard_normal(n).astype("float32")
+        t = pycore.from_numpy(row.copy())
+        equal(t.expand(70, n).contiguous(), np.broadcast_to(row, (70, n)))
+        wide = pycore.zeros(70, n + 5)
+        wide[:, 2 : n + 2] = t
+        equal(wide[:, 2 : n + 2], np.broadcast_to(row, (70, n)))
+        assert float(wide[:, :2].abs().sum() + wide[:, n + 2 :].abs().sum()) == 0.0
+
+
+def test_cat_of_many_rows(threads: None) -> None:
+    rng = np.random.default_rng(3)
+    for width in (1, 5, 60, 250, 5000):
+        parts = [rng.standard_normal((90, width + k)).astype("float32") for k in range(3)]
+        equal(pycore.cat([pycore.from_numpy(p.copy()) for p in parts], 1), np.concatenate(parts, 1))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "uint8", "float64"])
+def test_running_extremes_along_rows(dtype: str, threads: None) -> None:
+    rng = np.random.default_rng(4)
+    for n in (1, 31, 32, 33, 64, 65, 100, 1000):
+        x = rng.integers(0, 50, (40, n)).astype(dtype)
+        x[1] = np.arange(n)
+        x[2] = x[2, 0]
+        if dtype.startswith("float"):
+            x[3, n // 2] = np.nan
+            x[4, 0] = np.nan
+        for name, better in (("cummax", np.greater_equal), ("cummin", np.less_equal)):
+            values, places = getattr(pycore.from_numpy(x.copy()), name)(1)
+            best, at = x[:, 0].copy(), np.zeros(40, "int64")
+            for i in range(n):
+                new = np.isnan(x[:, i]) | (~np.isnan(best) & better(x[:, i], best))
+                best = np.where(new, x[:, i], best)
+                at = np.where(new, i, at)
+                assert np.array_equal(values[:, i].numpy(), best, equal_nan=dtype[0] == "f")
+                assert np.array_equal(places[:, i].numpy(), at)
+
+
+def test_places_are_checked_before_they_are_read(threads: None) -> None:
+    x = pycore.arange(100_000)
+    good = pycore.randint(0, 100_000, (70_000,))
+    assert bool((x.index_select(0, good) == good).all())
+    assert bool((x.gather(0, good) == good).all())
+    for bad in (-1, 100_000, 1 << 40, -(1 << 50)):
+        for place in (0, 16_384, 69_999):
+            index = good.clone()
+            index[place] = bad
+            with pytest.raises(IndexError, match=f"index_select got index {bad} "):
+                x.index_select(0, index)
+            with pytest.raises(RuntimeError, match=f"index {bad} is out of bounds"):
+                x.gather(0, index)
+            rows, at = x[:70_000].reshape(700, 100), good % 100
+            at[place] = bad
+            for dim in (0, 1):
+                with pytest.raises(RuntimeError, match=f"index {bad} is out of bounds"):
+                    rows.gather(dim, at.reshape(700, 100))
+
+
+def test_rows_added_and_picked() -> None:
+    rng = np.random.default_rng(5)
+    for width in (1, 8, 33, 300):
+        x = rng.integers(0, 9, (50, width)).astype("float32")
+        index = rng.integers(0, 50, 200)
+        source = rng.integers(0, 9, (200, width)).astype("float32")
+        want = x.copy()
+        np.add.at(want, index, source)
+        t, i = pycore.from_numpy(x), pycore.from_numpy(index)
+        equal(t.index_add(0, i, pycore.from_numpy(source)), want)
+        equal(t.index_select(0, i), x[index])
