@@ -124,6 +124,9 @@ def test_whole_models_run(w):
     case = w.builder("pycore")(pycore, Inputs(pycore.from_numpy))
     (out,) = case.check()
     assert out.isfinite().all() and not out.requires_grad
+    assert case.exact is None
+    with pycore.no_grad():
+        assert pycore.equal(case.model(*case.arguments), out)
 
 
 def test_several_runs_become_their_medians(tmp_path):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ class Case:
     statement: str
     names: dict[str, Any]
     check: Callable[[], Iterable[Any]]
+    _: KW_ONLY
     # The outputs by float64 arithmetic from the same inputs, where the error is to be told too.
     exact: Callable[[], Iterable[np.ndarray]] | None = None
     model: Any = None  # a module and its arguments, of workloads that onnxruntime runs too

@@ -17,7 +17,7 @@ def _register(name, model, batch_of, onnx=False, **options):
             with torch.no_grad():
                 return network(x)
 
-        return Case("run()", {"run": run}, lambda: [run()], network, (x,))
+        return Case("run()", {"run": run}, lambda: [run()], model=network, arguments=(x,))
 
     if onnx:
         variant(build, "onnxruntime")(exported(build.key))
