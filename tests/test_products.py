@@ -134,6 +134,27 @@ def test_threads_do_not_change_bits() -> None:
             assert one.numpy().tobytes() == two.numpy().tobytes()
 
 
+@pytest.mark.parametrize("shape", [(230, 90, 70), (700, 150, 1100), (61, 1500, 300)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+def test_how_rows_are_shared_out_does_not_change_bits(shape, dtype) -> None:
+    m, n, k = shape
+    rng = np.random.default_rng(8).standard_normal
+    kind = getattr(pycore, dtype)
+    a, b, c = (
+        laid_out(rng, size, layout, "float64").to(kind)
+        for size, layout in (((m, k), "t"), ((k, n), "plain"), ((m, n), "plain"))
+    )
+    before = pycore.get_num_threads()
+    results = set()
+    try:
+        for threads in (1, 2, 3, 8):
+            pycore.set_num_threads(threads)
+            results.add(pycore.addmm(c, a, b).to(pycore.float64).numpy().tobytes())
+    finally:
+        pycore.set_num_threads(before)
+    assert len(results) == 1
+
+
 def test_out_and_in_place() -> None:
     a, b = pycore.ones(2, 3), pycore.ones(3, 4)
     out = pycore.empty(0)

@@ -29,9 +29,12 @@ void blocked(const Context& ctx, const Problem<T>& q) {
   const int64_t k_blocks = q.k * 2 <= 3 * kDepth<T> ? 1 : ceil_div(q.k, kDepth<T>);
   const int64_t kc_max = ceil_div(q.k, k_blocks);
   const int64_t nc_max = min_of(q.n, kColumns<T>);
-  const int64_t mc_max = PackedA ? min_of(q.m, 8 * kRows) : q.m;
+  const int64_t row_parts =
+      PackedA ? parts_of_rows(ctx, q.m * nc_max * kc_max, ceil_div(q.m, kMr), kRows / kMr) : 0;
+  const bool together = PackedA && !row_parts;  // A is packed by all tasks
+  const int64_t mc_max = together ? min_of(q.m, 8 * kRows) : q.m;
   const int64_t rows_per = PackedA ? kMr : rows_per_tile(q.m);
-  const Scratch<T> a_pack(ctx, PackedA ? ceil_div(mc_max, kMr) * kMr * kc_max : 0);
+  const Scratch<T> a_pack(ctx, together ? ceil_div(mc_max, kMr) * kMr * kc_max : 0);
   const Scratch<T> b_pack(ctx, PackedB ? ceil_div(nc_max, kNr<T>) * kNr<T> * kc_max : 0);
 
   for (int64_t jc = 0; jc < q.n; jc += nc_max) {
@@ -48,8 +51,8 @@ void blocked(const Context& ctx, const Problem<T>& q) {
         const T* b = q.b + pc * q.brs + jc * q.bcs;
         T* c = q.c + ic * q.crs + jc;
 
-        // Pack this block's operands, all tasks together.
-        const int64_t a_panels = PackedA ? ceil_div(mc, kMr) : 0;
+        // Pack this block's operands, all tasks together (A: see parts_of_rows).
+        const int64_t a_panels = together ? ceil_div(mc, kMr) : 0;
         const int64_t b_todo = PackedB && ic == 0 ? b_panels : 0;
         if (a_panels + b_todo > 0) {
           const int64_t a_tasks = min_of(a_panels, tasks_for(16 * a_panels * kMr * kc));
@@ -66,8 +69,23 @@ void blocked(const Context& ctx, const Problem<T>& q) {
           });
         }
 
-        // A grid of tasks over this part of C, rows first.
         const int64_t panels = ceil_div(mc, rows_per);
+        if (row_parts) {
+          run_tasks(ctx, row_parts, [&](int64_t t) {
+            const Scratch<T> mine(ctx, min_of(panels, kRows / kMr) * kMr * kc);
+            blocks_of_part(panels, row_parts, t, kRows / kMr, [&](int64_t first, int64_t last) {
+              const int64_t i0 = first * kMr, rows = min_of(last * kMr, mc) - i0;
+              pack_panels<T, kMr>(a + i0 * q.ars, q.ars, q.acs, rows, kc, mine.get(), 0,
+                                  last - first);
+              block<T, PackedA, PackedB>(kc, mine.get(), 0, 0, kMr, PackedB ? b_pack.get() : b,
+                                         q.brs, c + i0 * q.crs, q.crs, 0, rows, 0, nc,
+                                         e.at(i0, jc));
+            });
+          });
+          continue;
+        }
+
+        // A grid of tasks over this part of C, rows first.
         const int64_t want = tasks_for(mc * nc * kc);
         int64_t row_tasks = min_of(panels, ceil_div(mc, kRows));
         const int64_t col_tasks = min_of(b_panels, ceil_div(want, row_tasks));

@@ -20,6 +20,24 @@ constexpr int64_t kMaxTasks = 16;       // tasks of one phase; a fixed bound, no
 
 inline int64_t tasks_for(int64_t work) { return min_of(kMaxTasks, max_of(1, work / kTaskWork)); }
 
+// In how many parts `panels` of rows are shared out where each packs its own rows, some `block` of
+// panels at a time, and finds them in its cache; 0 where these are too few to keep all threads
+// busy. How rows are split does not show in the bits.
+inline int64_t parts_of_rows(const Context& ctx, int64_t work, int64_t panels, int64_t block) {
+  if (ctx.threads == 1 || tasks_for(work) == 1) return 1;
+  const int64_t rounds = max_of(4, ceil_div(panels, block * ctx.threads));
+  return panels < 2 * rounds * ctx.threads ? 0 : rounds * ctx.threads;
+}
+
+// Calls f(first panel, last panel) for the blocks of part t.
+template <class F>
+void blocks_of_part(int64_t panels, int64_t parts, int64_t t, int64_t block, const F& f) {
+  const int64_t first = t * panels / parts, mine = (t + 1) * panels / parts - first;
+  const int64_t blocks = ceil_div(mine, block);
+  for (int64_t s = 0; s < blocks; ++s)
+    f(first + s * mine / blocks, first + (s + 1) * mine / blocks);
+}
+
 // One product with a row-major C. S is the type of A and B, T that of C and the biases.
 template <class S, class T = S>
 struct Problem {

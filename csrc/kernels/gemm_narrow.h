@@ -257,7 +257,8 @@ void panel_product(int64_t rows, int64_t lanes, const typename K::Lane* a, int64
 constexpr int64_t kLanesDeep = 2 * kKc;  // lanes of a k-block
 constexpr int64_t kSlimRows = 4 * kMr;   // most rows of a product whose tasks pack B for themselves
 constexpr int64_t kSlimPanels = 8;       // panels of B packed together: long runs along its rows
-constexpr int64_t kRowsAtOnce = 8 * kMr;  // rows of sums that stay in L1 until they are rounded
+constexpr int64_t kBlockPanels = kMc / kMr;  // of A that a task packs for itself
+constexpr int64_t kRowsAtOnce = 8 * kMr;     // rows of sums that stay in L1 until they are rounded
 
 template <class K>
 constexpr bool kInPlace = __is_same(typename K::Lane, typename K::Result);  // C holds partial sums
@@ -320,7 +321,8 @@ void slim(const Context& ctx, const NarrowProblem<K>& q) {
   });
 }
 
-// The general case: blocks of A and B are packed by all tasks together, then shared out as a grid.
+// The general case: blocks of B, and of A where it has few rows, are packed by all tasks together,
+// then shared out as a grid.
 template <class K>
 void wide(const Context& ctx, const NarrowProblem<K>& q) {
   using Lane = typename K::Lane;
@@ -329,8 +331,10 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
   const int64_t k_blocks = lanes * 2 <= 3 * kLanesDeep ? 1 : ceil_div(lanes, kLanesDeep);
   const int64_t depth = ceil_div(lanes, k_blocks);
   const int64_t nc_max = min_of(ceil_div(q.n, N) * N, 1024 / N * N);
-  const int64_t mc_max = min_of(q.m, 8 * kMc);
-  const Scratch<Lane> a_pack(ctx, ceil_div(mc_max, kMr) * kMr * depth);
+  const int64_t row_parts =
+      parts_of_rows(ctx, q.m * nc_max * depth * G, ceil_div(q.m, kMr), kBlockPanels);
+  const int64_t mc_max = row_parts ? q.m : min_of(q.m, 8 * kMc);
+  const Scratch<Lane> a_pack(ctx, row_parts ? 0 : ceil_div(mc_max, kMr) * kMr * depth);
   const Scratch<Lane> b_pack(ctx, nc_max * depth);
   const Scratch<Lane> partial(ctx, k_blocks > 1 && !kInPlace<K> ? q.m * nc_max : 0);
   const Scratch<Lane> correction(ctx, K::kShifted ? nc_max : 0);
@@ -343,7 +347,14 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
       for (int64_t ic = 0; ic < q.m; ic += mc_max) {
         const int64_t mc = min_of(mc_max, q.m - ic), a_panels = ceil_div(mc, kMr);
         const int64_t b_todo = ic == 0 ? b_panels : 0;
-        const int64_t a_tasks = min_of(a_panels, tasks_for(16 * a_panels * kMr * kc));
+        const int64_t a_tasks =
+            row_parts ? 0 : min_of(a_panels, tasks_for(16 * a_panels * kMr * kc));
+        const auto* a = q.a + ic * q.ars + pc * G * q.acs;
+        const auto pack_rows_of_a = [&](int64_t first, int64_t last, Lane* to) {
+          for (int64_t i = first; i < last; ++i, to += kMr * deep) {
+            pack_a<K>(a + i * kMr * q.ars, q.ars, q.acs, mc - i * kMr, kc, to);
+          }
+        };
         const int64_t b_tasks = min_of(b_todo, tasks_for(16 * b_todo * N * kc));
         run_tasks(ctx, a_tasks + b_tasks, [&](int64_t t) {
           if (t < b_tasks) {
@@ -359,14 +370,53 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
             }
           } else {
             t -= b_tasks;
-            const auto* a = q.a + ic * q.ars + pc * G * q.acs;
-            for (int64_t i = t * a_panels / a_tasks; i < (t + 1) * a_panels / a_tasks; ++i) {
-              pack_a<K>(a + i * kMr * q.ars, q.ars, q.acs, mc - i * kMr, kc,
-                        a_pack.get() + i * kMr * deep);
-            }
+            const int64_t first = t * a_panels / a_tasks;
+            pack_rows_of_a(first, (t + 1) * a_panels / a_tasks, a_pack.get() + first * kMr * deep);
           }
         });
 
+        // Rows [i0, i1) times panels [j0, j1) of B; `rows_of_a` are the packed rows from i0 on.
+        const bool last = kb + 1 == k_blocks;
+        const auto products = [&](const Lane* rows_of_a, int64_t i0, int64_t i1, int64_t j0,
+                                  int64_t j1) {
+          alignas(64) Lane local[kRowsAtOnce * N];
+          for (int64_t j = j0; j < j1; ++j) {
+            for (int64_t i = i0; i < i1; i += kRowsAtOnce) {
+              const int64_t rows = min_of(kRowsAtOnce, i1 - i);
+              const int columns = static_cast<int>(min_of(N, nc - j * N));
+              const Lane* packed = rows_of_a + (i - i0) * deep;
+              const Lane* b = b_pack.get() + j * N * deep;
+              auto* to = q.c + (ic + i) * q.crs + jc + j * N;
+              if constexpr (kInPlace<K>) {
+                Epilogue<Lane> e = last ? q.e.at(ic + i, jc + j * N) : Epilogue<Lane>{};
+                if (K::kShifted && last) e.bias_col = correction.get() + j * N;
+                e.accumulate = kb > 0 || q.e.accumulate;
+                panel_product<K>(rows, deep, packed, kMr * deep, b, to, q.crs, columns, e);
+              } else {
+                Lane* sums = k_blocks > 1 ? partial.get() + (ic + i) * nc_max + j * N : local;
+                const int64_t stride = k_blocks > 1 ? nc_max : N;
+                if (last) {
+                  for (int64_t r = 0; r < rows; ++r) __builtin_prefetch(to + r * q.crs, 1);
+                }
+                panel_product<K>(rows, deep, packed, kMr * deep, b, sums, stride, N,
+                                 {nullptr, nullptr, kb > 0, false});
+                if (last) {
+                  finish<K, N>(sums, stride, to, q.crs, rows, columns, q.e.at(ic + i, jc + j * N));
+                }
+              }
+            }
+          }
+        };
+        if (row_parts) {
+          run_tasks(ctx, row_parts, [&](int64_t t) {
+            const Scratch<Lane> mine(ctx, min_of(a_panels, kBlockPanels) * kMr * deep);
+            blocks_of_part(a_panels, row_parts, t, kBlockPanels, [&](int64_t i0, int64_t i1) {
+              pack_rows_of_a(i0, i1, mine.get());
+              products(mine.get(), i0 * kMr, min_of(mc, i1 * kMr), 0, b_panels);
+            });
+          });
+          continue;
+        }
         const int64_t want = tasks_for(mc * nc * kc);
         int64_t row_tasks = min_of(a_panels, ceil_div(mc, kMc));
         const int64_t col_tasks = min_of(b_panels, ceil_div(want, row_tasks));
@@ -375,34 +425,8 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
           const int64_t ti = t / col_tasks, tj = t % col_tasks;
           const int64_t i0 = ti * a_panels / row_tasks * kMr;
           const int64_t i1 = min_of(mc, (ti + 1) * a_panels / row_tasks * kMr);
-          const bool last = kb + 1 == k_blocks;
-          alignas(64) Lane local[kRowsAtOnce * N];
-          for (int64_t j = tj * b_panels / col_tasks; j < (tj + 1) * b_panels / col_tasks; ++j) {
-            for (int64_t i = i0; i < i1; i += kRowsAtOnce) {
-              const int64_t rows = min_of(kRowsAtOnce, i1 - i);
-              const int columns = static_cast<int>(min_of(N, nc - j * N));
-              const Lane* a = a_pack.get() + i * deep;
-              const Lane* b = b_pack.get() + j * N * deep;
-              auto* to = q.c + (ic + i) * q.crs + jc + j * N;
-              if constexpr (kInPlace<K>) {
-                Epilogue<Lane> e = last ? q.e.at(ic + i, jc + j * N) : Epilogue<Lane>{};
-                if (K::kShifted && last) e.bias_col = correction.get() + j * N;
-                e.accumulate = kb > 0 || q.e.accumulate;
-                panel_product<K>(rows, deep, a, kMr * deep, b, to, q.crs, columns, e);
-              } else {
-                Lane* sums = k_blocks > 1 ? partial.get() + (ic + i) * nc_max + j * N : local;
-                const int64_t stride = k_blocks > 1 ? nc_max : N;
-                if (last) {
-                  for (int64_t r = 0; r < rows; ++r) __builtin_prefetch(to + r * q.crs, 1);
-                }
-                panel_product<K>(rows, deep, a, kMr * deep, b, sums, stride, N,
-                                 {nullptr, nullptr, kb > 0, false});
-                if (last) {
-                  finish<K, N>(sums, stride, to, q.crs, rows, columns, q.e.at(ic + i, jc + j * N));
-                }
-              }
-            }
-          }
+          products(a_pack.get() + i0 * deep, i0, i1, tj * b_panels / col_tasks,
+                   (tj + 1) * b_panels / col_tasks);
         });
       }
     }

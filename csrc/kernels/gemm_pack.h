@@ -18,13 +18,14 @@ PYCORE_INLINE void store_first(T* p, Vec<T> v) {
 // Lanes [g, g + kLanes) of pack_rows, of which the first `rows` exist, for n <= kLanes steps.
 template <class T, int W, int G, class Row>
 PYCORE_INLINE void pack_square(const Row& row, int rows, int64_t p, int n, T* dst) {
-  constexpr int L = kLanes<T>;
+  constexpr int L = kLanes<T>, kStepsAhead = 256 / static_cast<int>(sizeof(T));
   Vec<T> block[L];
 #pragma GCC unroll 16
   for (int i = 0; i < L; ++i) {
     block[i] = i >= rows ? Vec<T>{}
                : n == L  ? load(row(G + i) + p)
                          : load_partial(row(G + i) + p, n);
+    if (i < rows) __builtin_prefetch(row(G + i) + p + kStepsAhead);
   }
   transpose<T>(block);
   T* d = dst + p * W + G;
@@ -117,13 +118,16 @@ void pack_panels(const T* src, int64_t is, int64_t ps, int64_t count, int64_t k,
   if (is == 1) {
     // Lanes side by side: some panels at a time, since rows are often a page apart and one panel's
     // part of them is less than a cache line.
-    constexpr int kTogether = 8;
+    constexpr int kTogether = 8, kRowsAhead = 16;
     const int64_t whole = count / W < last ? count / W : last;
     for (; first + 1 < whole; first += kTogether) {
       const int64_t n = whole - first < kTogether ? whole - first : kTogether;
       const T* from = src + first * W;
       T* to = dst + first * W * k;
       for (int64_t p = 0; p < k; ++p) {
+        // The next rows lie where no hardware looks ahead.
+        const char* ahead = reinterpret_cast<const char*>(from + kRowsAhead * ps);
+        for (size_t at = 0; at < sizeof(T) * W * n; at += 64) __builtin_prefetch(ahead + at);
         for (int64_t t = 0; t < n; ++t) memcpy(to + (t * k + p) * W, from + t * W, sizeof(T) * W);
         from += ps;
       }
