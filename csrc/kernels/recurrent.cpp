@@ -40,10 +40,27 @@ inline constexpr int kTileRows = kRegisterBytes == 64 ? (NV == 2   ? 14
                                                                    : 1);
 inline constexpr int kTileVectors = 32;
 
-// Calls f(first row, rows, sums) for all rows of a.
-template <class T, int NV, class F>
+// Asks for `vectors` vectors from column u on of each of `groups` groups of `hidden` columns, in n
+// rows. A cell's rows lie pages apart and are met once per step, so no hardware looks ahead; the
+// products of the tile hide the way.
+template <class T>
+PYCORE_INLINE void fetch(const Rows<T>& rows, int64_t first, int64_t n, int64_t hidden, int groups,
+                         int64_t u, int vectors) {
+  if (!rows) return;
+  for (int64_t r = first; r < first + n; ++r) {
+    for (int g = 0; g < groups; ++g) {
+      for (int v = 0; v < vectors; ++v) {
+        __builtin_prefetch(rows[r] + g * hidden + u + v * kLanes<T>);
+      }
+    }
+  }
+}
+
+// Calls f(first row, rows, sums) for all rows of a, and before(first row, rows) ahead of a tile's
+// products.
+template <class T, int NV, class Before, class F>
 PYCORE_INLINE void over_tiles(int64_t rows, int64_t k, Rows<const T> a, const T* panel,
-                              const F& f) {
+                              const Before& before, const F& f) {
   constexpr int L = kLanes<T>, W = NV * L, R = kTileRows<NV>;
   if (rows <= 0) return;
   const int64_t tiles = ceil_div(rows, R), per = ceil_div(rows, tiles);
@@ -54,10 +71,13 @@ PYCORE_INLINE void over_tiles(int64_t rows, int64_t k, Rows<const T> a, const T*
   alignas(64) T sums[kTileVectors * L];
   for (int64_t i = 0; i < rows; i += per) {
     const int64_t n = min_of(per, rows - i);
+    before(i, n);
     (n == per ? whole : tile(n))(k, a[i], a.stride, 1, panel, W, sums, W, W, {});
     f(i, n, Sums<T>{sums, W});
   }
 }
+
+inline constexpr auto nothing = [](auto...) {};  // to be done before
 
 // One row whose k falls into kSegments parts of length k: sums[2 vectors]. Every part has
 // accumulators of its own, since two alone would wait for each other.
@@ -231,17 +251,22 @@ void forward_part(const Context& ctx, const RecurrentForward& d, const Part& par
       cell(0, live, {nullptr, 0}, 0, static_cast<int>(ceil_div(H, L)));
     } else {
       over_panels(ctx, part, ceil_div(H, kBlocks * L), [&](int64_t p) {
-        over_tiles<T, NV>(live, S, {h.data, S}, panels + p * NV * L * S,
-                          [&](int64_t first, int64_t n, const Sums<T>& sums) {
-                            cell(first, n, sums, p * kBlocks * L, kBlocks);
-                          });
+        const int64_t u = p * kBlocks * L;
+        over_tiles<T, NV>(
+            live, S, {h.data, S}, panels + p * NV * L * S,
+            [&](int64_t first, int64_t n) {
+              fetch(all.gates, first, n, H, Cell::kGates, u, kBlocks);
+            },
+            [&](int64_t first, int64_t n, const Sums<T>& sums) {
+              cell(first, n, sums, u, kBlocks);
+            });
       });
     }
     if (projection) {
       over_panels(ctx, part, ceil_div(S, kBackBlocks * L), [&](int64_t p) {
         const int64_t u = p * kBackBlocks * L;
         const size_t bytes = sizeof(T) * static_cast<size_t>(min_of(kBackBlocks * L, S - u));
-        over_tiles<T, kBackBlocks>(live, H, {wide.data, H}, projection + u * H,
+        over_tiles<T, kBackBlocks>(live, H, {wide.data, H}, projection + u * H, nothing,
                                    [&](int64_t first, int64_t n, const Sums<T>& sums) {
                                      for (int64_t r = 0; r < n; ++r) {
                                        const T* from = sums.data + r * sums.width;
@@ -335,7 +360,8 @@ void backward_part(const Context& ctx, const RecurrentBackward& d, const Part& p
 
   // f(first, rows, sums, u) with sums = (gradients W_hh)[rows, columns from u on], or null sums
   // where `from` is null.
-  const auto products = [&](Rows<T> from, int64_t first, int64_t end, const auto& f) {
+  const auto products = [&](Rows<T> from, int64_t first, int64_t end, const auto& before,
+                            const auto& f) {
     if (first >= end) return;
     over_panels(ctx, part, ceil_div(S, V), [&](int64_t p) {
       const int64_t u = p * V;
@@ -351,6 +377,7 @@ void backward_part(const Context& ctx, const RecurrentBackward& d, const Part& p
       } else {
         over_tiles<T, kBackBlocks>(
             end - first, kGates * H, {from[first] + skip, from.stride}, panel,
+            [&](int64_t i, int64_t n) { before(first + i, n, u); },
             [&](int64_t i, int64_t n, const Sums<T>& sums) { f(first + i, n, sums, u); });
       }
     });
@@ -359,7 +386,7 @@ void backward_part(const Context& ctx, const RecurrentBackward& d, const Part& p
   const auto finish = [&](Rows<T> from, int64_t first, int64_t end) {
     T* to = static_cast<T*>(d.grad_h0);
     if (to) {
-      products(d.direct ? Rows<T>{} : from, first, end,
+      products(d.direct ? Rows<T>{} : from, first, end, nothing,
                [&](int64_t i, int64_t n, const Sums<T>& sums, int64_t u) {
                  for (int64_t r = i; r < i + n; ++r) {
                    T* row = state_row(to, S, part, r) + u;
@@ -424,12 +451,19 @@ void backward_part(const Context& ctx, const RecurrentBackward& d, const Part& p
           shifted(unprojected, first)};
       Cell::backward(s, sums, rows, u, kBackBlocks);
     };
+    const auto before_cell = [&](int64_t first, int64_t rows, int64_t u) {
+      fetch(gates, first, rows, H, recurrent_gates(shape.kind), u, kBackBlocks);
+      fetch(saved, first, rows, H, 1, u, kBackBlocks);
+      fetch(Cell::kMemory ? c_before : out, first, rows, H, 1, u, kBackBlocks);
+      fetch(grad_out, first, rows, H, 1, u, kBackBlocks);
+      fetch(gradients, first, rows, H, recurrent_gradients(shape.kind), u, kBackBlocks);
+    };
     if (!projection) {
-      products(later, 0, with_products,
+      products(later, 0, with_products, before_cell,
                [&](int64_t first, int64_t rows, const Sums<T>& sums, int64_t u) {
                  cell(first, rows, sums, u, false);
                });
-      products({}, with_products, n,
+      products({}, with_products, n, nothing,
                [&](int64_t first, int64_t rows, const Sums<T>& sums, int64_t u) {
                  cell(first, rows, sums, u, true);
                });
@@ -445,11 +479,11 @@ void backward_part(const Context& ctx, const RecurrentBackward& d, const Part& p
           }
         }
       };
-      products(later, 0, with_products, gather);
-      products({}, with_products, n, gather);
+      products(later, 0, with_products, nothing, gather);
+      products({}, with_products, n, nothing, gather);
       over_panels(ctx, part, ceil_div(H, V), [&](int64_t p) {
         over_tiles<T, kBackBlocks>(n, S, {grad_state.data, grad_state.stride},
-                                   projection + p * V * S,
+                                   projection + p * V * S, nothing,
                                    [&](int64_t first, int64_t rows, const Sums<T>& sums) {
                                      cell(first, rows, sums, p * V, false);
                                    });
