@@ -203,19 +203,26 @@ def test_transposed_is_the_gradient(x: tuple, w: tuple, stride: int, padding: in
     assert np.allclose(y.numpy(), leaf.grad.numpy() + c.numpy().reshape(-1, 1, 1), atol=1e-12)
 
 
-def forms(x: np.ndarray, w: np.ndarray, padding: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A 3x3 convolution in the Winograd form, in a plain one (as part of 5x5), and exact."""
+def forms(x: np.ndarray, w: np.ndarray, gy: np.ndarray) -> list[list[np.ndarray]]:
+    """y, grad_x and grad_weight of a padded 3x3 convolution, each in the Winograd form, in a plain
+    one (as the middle of 5x5) and exact."""
     wide = np.zeros((*w.shape[:2], 5, 5), w.dtype)
     wide[:, :, 1:4, 1:4] = w
     results, paths = [], []
-    for weight, pad, dtype in ((w, padding, "f"), (wide, padding + 1, "f"), (w, padding, "d")):
-        a, b = (pycore.from_numpy(v.astype(dtype)) for v in (x, weight))
+    for weight, pad, dtype in ((w, 1, "f"), (wide, 2, "f"), (w, 1, "d")):
+        a, b = (pycore.from_numpy(v.astype(dtype)).requires_grad_() for v in (x, weight))
         with pycore.explain() as report:
-            results.append(F.conv2d(a, b, None, 1, pad).numpy())
+            y = F.conv2d(a, b, None, 1, pad)
+            y.backward(pycore.from_numpy(gy.astype(dtype)))
+        assert a.grad is not None and b.grad is not None
+        grad_weight = b.grad.numpy()
+        results.append([y.detach().numpy(), a.grad.numpy(), grad_weight[..., pad - 1 :, pad - 1 :]])
+        results[-1][2] = results[-1][2][..., :3, :3]
         paths.append(str(report))
     if pycore._C._isa() != "baseline":
-        assert ["Winograd F(2x2, 3x3)" in path for path in paths] == [True, False, False]
-    return results[0], results[1], results[2]
+        found = [(path.count("F(2x2, 3x3)"), path.count("F(3x3, 2x2)")) for path in paths]
+        assert found == [(2, 1), (0, 0), (0, 0)]
+    return [list(three) for three in zip(*results, strict=True)]
 
 
 @pytest.mark.parametrize(("channels", "size"), [(32, 30), (64, 28), (128, 14), (300, 15)])
@@ -223,12 +230,13 @@ def test_winograd_loses_a_bit(channels: int, size: int) -> None:
     draw = np.random.default_rng(10).standard_normal
     x = np.maximum(draw((2, channels, size, size)), 0).astype("float32")
     w = draw((48, channels, 3, 3)).astype("float32")
-    mine, plain, exact = forms(x, w, 1)
+    gy = draw((2, 48, size, size)).astype("float32")
+    for mine, plain, exact in forms(x, w, gy):
 
-    def error(y: np.ndarray) -> float:
-        return float(np.sqrt(np.square(y - exact).mean()))
+        def error(y: np.ndarray, exact: np.ndarray = exact) -> float:
+            return float(np.sqrt(np.square(y - exact).mean()))
 
-    assert error(mine) <= 2.5 * error(plain)
+        assert error(mine) <= 2.5 * error(plain)
 
 
 @pytest.mark.parametrize("value", [1.5e38, -3e38, math.inf, -math.inf, math.nan])
@@ -237,8 +245,10 @@ def test_winograd_leaves_what_is_not_finite_to_other_forms(value: float) -> None
     draw = np.random.default_rng(11).standard_normal
     x, w = (draw(n).astype("float32") * 1e-2 for n in ((2, 32, 16, 17), (40, 32, 3, 3)))
     x[1, 5, 6:8, 7:9] = value
-    mine, _, exact = forms(x, w, 1)
-    expected = exact.astype("float32")
-    finite = np.isfinite(expected)
-    assert np.array_equal(mine[~finite], expected[~finite], equal_nan=True)
-    assert np.allclose(mine[finite], expected[finite], rtol=1e-4, atol=1e-6)
+    gy = np.zeros((2, 40, 16, 17), "float32")
+    gy[0, 3, 9:, 2:4] = value
+    for mine, _, exact in forms(x, w, gy):
+        expected = exact.astype("float32")
+        finite = np.isfinite(expected)
+        assert np.array_equal(mine[~finite], expected[~finite], equal_nan=True)
+        assert np.allclose(mine[finite], expected[finite], rtol=1e-4, atol=1e-6)

@@ -6,7 +6,7 @@
 #include "kernels/conv_depthwise.h"
 #include "kernels/conv_thin.h"
 #include "kernels/conv_weight.h"
-#include "kernels/conv_winograd.h"
+#include "kernels/conv_winograd_weight.h"
 #include "kernels/gemm.h"
 
 namespace pycore::kernels::PYCORE_ISA {
@@ -36,8 +36,7 @@ inline bool is_pointwise(const ConvArgs& g) {
 constexpr int64_t kJoinedPositions = 128;  // of a plane that does not fill the vectors alone
 
 // Small planes of several images, whose positions better stand side by side in one product.
-template <class T>
-bool joins_images(const ConvArgs& g) {
+inline bool joins_images(const ConvArgs& g) {
   return g.batch > 1 && volume(g.out) <= kJoinedPositions && g.in_channels / g.groups >= 32 &&
          g.out_channels / g.groups >= 32;
 }
@@ -137,7 +136,7 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
                          static_cast<T*>(y));
     return;
   }
-  if (is_pointwise(g) && !joins_images<T>(g)) {
+  if (is_pointwise(g) && !joins_images(g)) {
     report(ctx, "1x1");
     pointwise<T>(ctx, g, rows, channels, w, channels, 1, static_cast<const T*>(x),
                  static_cast<const T*>(bias), static_cast<T*>(y));
@@ -213,7 +212,7 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
                                 static_cast<const T*>(bias), static_cast<T*>(grad_x));
     return;
   }
-  if (is_pointwise(g) && !joins_images<T>(g)) {
+  if (is_pointwise(g) && !joins_images(g)) {
     report(ctx, "1x1");
     pointwise<T>(ctx, g, rows, channels, w, 1, rows, static_cast<const T*>(grad_y),
                  static_cast<const T*>(bias), static_cast<T*>(grad_x));
@@ -323,6 +322,21 @@ void pointwise_weight(const Context& ctx, const ConvArgs& g, const T* x, const T
 }
 
 template <class T>
+bool winograd_weight_done(const Context& ctx, const ConvArgs& g, const T* x, const T* gy, T* dw) {
+  if constexpr (kWinograd<T>) {
+    const int64_t channels = g.in_channels / g.groups, rows = g.out_channels / g.groups;
+    if (!is_three_by_three(g) ||
+        !winograd_pays<T>(g.batch, channels, rows, g.out + 1, kWeightWork)) {
+      return false;
+    }
+    report(ctx, "Winograd F(3x3, 2x2)");
+    if (winograd_weight(ctx, g, x, gy, dw)) return true;
+    report(ctx, "again, since not all results are finite");
+  }
+  return false;
+}
+
+template <class T>
 void backward_weight(const Context& ctx, const ConvArgs& g, const void* input, const void* grad_y,
                      void* grad_weight, void* grad_bias) {
   const T* x = static_cast<const T*>(input);
@@ -345,6 +359,8 @@ void backward_weight(const Context& ctx, const ConvArgs& g, const void* input, c
     depthwise_backward_weight<T>(ctx, g, x, gy, dw);
   } else if (is_pointwise(g)) {
     pointwise_weight<T>(ctx, g, x, gy, dw);
+  } else if (winograd_weight_done<T>(ctx, g, x, gy, dw)) {
+    return;
   } else if (rows >= 2 * kMr && k >= 4 * kNr<T>) {
     weight_by_product<T>(ctx, g, x, gy, dw);
   } else {

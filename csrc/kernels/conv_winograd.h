@@ -96,6 +96,18 @@ struct TileWeights {
   }
 };
 
+// Whether the form is faster than the others, which multiply by all taps at all positions. This one
+// multiplies at all points of whole tiles, and needs `extra` multiplications' time for each weight.
+template <class T>
+bool winograd_pays(int64_t batch, int64_t channels, int64_t rows, const int64_t* out,
+                   int64_t extra) {
+  if (channels < 32 || rows < 32) return false;
+  const int64_t taps = 9 * out[0] * out[1];
+  const int64_t points = kPoints * ceil_div(out[0], 2) * ceil_div(out[1], 2);
+  const int64_t lanes = ceil_div(batch * points, kPoints * kLanes<T>) * kPoints * kLanes<T>;
+  return 5 * points <= 4 * taps && batch * taps - lanes >= extra;
+}
+
 // One correlation of many planes: dst[b, rows, out] = src[b, channels, in] with 3x3 weights.
 template <class T>
 struct WinogradJob {
@@ -107,8 +119,10 @@ struct WinogradJob {
   const T* bias;
   T* dst;
 
-  int64_t tile_rows() const { return ceil_div(out[0], 2); }
-  int64_t tile_columns() const { return ceil_div(out[1], 2); }
+  // For an input gradient the other forms have to bring the weights into order, too.
+  bool pays() const {
+    return winograd_pays<T>(batch, channels, rows, out, weights.flipped ? 0 : kWeightWork);
+  }
   // The tiles are where a 4x4 kernel of stride 2 would stand.
   ConvArgs tiles() const {
     ConvArgs g;
@@ -118,16 +132,36 @@ struct WinogradJob {
     }
     return g;
   }
-  // Whether it is faster than the other forms, which multiply by all taps at all positions. This
-  // one multiplies at all points of whole tiles, and transforms the weights; but of an input
-  // gradient the others have to bring them into order too.
-  bool pays() const {
-    if (channels < 32 || rows < 32) return false;
-    const int64_t taps = 9 * out[0] * out[1], points = kPoints * tile_rows() * tile_columns();
-    const int64_t lanes = ceil_div(batch * points, kPoints * kLanes<T>) * kPoints * kLanes<T>;
-    return 5 * points <= 4 * taps && batch * taps - lanes >= (weights.flipped ? 0 : kWeightWork);
-  }
 };
+
+// B^T d B of a vector of tiles, with B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1], to the first
+// `lanes` of v[point].
+template <class T>
+PYCORE_INLINE void transform_tile(const T* x, const int64_t* taps, T* v, int64_t pitch, int lanes) {
+  Vec<T> rows[4][4];
+#pragma GCC unroll 4
+  for (int s = 0; s < 4; ++s) {
+    const Vec<T> a = load(x + taps[s]), b = load(x + taps[4 + s]);
+    const Vec<T> c = load(x + taps[8 + s]), d = load(x + taps[12 + s]);
+    rows[0][s] = a - c;
+    rows[1][s] = b + c;
+    rows[2][s] = c - b;
+    rows[3][s] = b - d;
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; ++r) {
+    const Vec<T>* d = rows[r];
+    const Vec<T> points[4] = {d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]};
+#pragma GCC unroll 4
+    for (int s = 0; s < 4; ++s) {
+      if (lanes == kLanes<T>) {
+        store(v + (4 * r + s) * pitch, points[s]);
+      } else {
+        store_partial(v + (4 * r + s) * pitch, points[s], lanes);
+      }
+    }
+  }
+}
 
 // A group of some prepared images.
 template <class T>
@@ -180,8 +214,8 @@ class TileProduct {
       for (int r = 0; r < n; ++r) {
         // What a run writes beyond its end is overwritten by the next one, or the next channel's
         // first. The last channel leaves its neighbour alone, whom another task may have written.
-        transform_one(images_ + c * plane_ + runs[r].in, v + runs[r].from, pitch,
-                      c + 1 < c1 ? L : runs[r].len);
+        transform_tile(images_ + c * plane_ + runs[r].in, taps_, v + runs[r].from, pitch,
+                       c + 1 < c1 ? L : runs[r].len);
       }
     }
   }
@@ -195,7 +229,7 @@ class TileProduct {
     alignas(64) T points[kPoints * L];
     for (int64_t c = 0; c < job_.channels; ++c) {
       for (int r = 0; r < n; ++r) {
-        transform_one(images_ + c * plane_ + runs[r].in, points, L, L);
+        transform_tile(images_ + c * plane_ + runs[r].in, taps_, points, L, L);
         for (int64_t q = 0; q < kPoints; ++q) {
           for (int64_t l = 0; l < runs[r].len; ++l) {
             v[(q * lone_ + runs[r].from + l) * job_.channels + c] = points[q * L + l];
@@ -395,33 +429,6 @@ class TileProduct {
   void transform_weights(int64_t r, int64_t c0, int64_t c1, T* u) const {
     const int64_t row = r * rows_per();
     weights_.transform(row, static_cast<int>(min_of(rows_per(), job_.rows - row)), c0, c1, u);
-  }
-
-  // B^T d B of a vector of tiles, with B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1].
-  PYCORE_INLINE void transform_one(const T* x, T* v, int64_t pitch, int lanes) const {
-    Vec<T> rows[4][4];
-#pragma GCC unroll 4
-    for (int s = 0; s < 4; ++s) {
-      const Vec<T> a = load(x + taps_[s]), b = load(x + taps_[4 + s]);
-      const Vec<T> c = load(x + taps_[8 + s]), d = load(x + taps_[12 + s]);
-      rows[0][s] = a - c;
-      rows[1][s] = b + c;
-      rows[2][s] = c - b;
-      rows[3][s] = b - d;
-    }
-#pragma GCC unroll 4
-    for (int r = 0; r < 4; ++r) {
-      const Vec<T>* d = rows[r];
-      const Vec<T> points[4] = {d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]};
-#pragma GCC unroll 4
-      for (int s = 0; s < 4; ++s) {
-        if (lanes == kLanes<T>) {
-          store(v + (4 * r + s) * pitch, points[s]);
-        } else {
-          store_partial(v + (4 * r + s) * pitch, points[s], lanes);
-        }
-      }
-    }
   }
 
   // A^T m A of a vector of tiles, with A^T = [1 1 1 0; 0 1 -1 -1], to two rows of outputs. Returns
