@@ -10,10 +10,10 @@ namespace {
 namespace gemm {
 
 // To nearest even, as the upper half of a float32; the largest values become infinite.
-PYCORE_INLINE Vec<int32_t> nearest_bfloat16(Vec<float> x) {
-  const Vec<int32_t> bits = (Vec<int32_t>)x, odd = bits >> 16 & splat<int32_t>(1);
-  const Vec<int32_t> sum = bits + splat<int32_t>(0x7fff) + odd;
-  return (x == x ? sum : splat<int32_t>(0x7fc00000)) & splat<int32_t>(-0x10000);
+PYCORE_INLINE Vec<uint32_t> nearest_bfloat16(Vec<float> x) {
+  const Vec<uint32_t> bits = (Vec<uint32_t>)x, odd = bits >> 16 & splat<uint32_t>(1);
+  const Vec<uint32_t> sum = bits + splat<uint32_t>(0x7fff) + odd;
+  return (x == x ? sum : splat<uint32_t>(0x7fc00000)) & splat<uint32_t>(0xffff0000);
 }
 
 // A kind of factors. A lane of 32 bits holds kGroup neighbours along k, a tile is 16 lines by 16
@@ -95,8 +95,8 @@ struct FloatTiles {
   // Lane by lane: the parts of a pair of neighbours, to tile + part * kTileBytes.
   static PYCORE_INLINE void split(Vec<float> even, Vec<float> odd, int parts, char* tile) {
     for (int part = 0; part < parts; ++part) {
-      const Vec<int32_t> e = nearest_bfloat16(even), o = nearest_bfloat16(odd);
-      const Vec<uint32_t> lanes = (Vec<uint32_t>)e >> 16 | (Vec<uint32_t>)o;
+      const Vec<uint32_t> e = nearest_bfloat16(even), o = nearest_bfloat16(odd);
+      const Vec<uint32_t> lanes = e >> 16 | o;
       memcpy(tile + part * kTileBytes, &lanes, sizeof(lanes));
       even -= (Vec<float>)e;
       odd -= (Vec<float>)o;

@@ -46,8 +46,19 @@ struct RoundedPanels {
   using Op = PairOp;
   static constexpr int kGroup = 2;
   static constexpr bool kLanesLieReady = false, kShifted = false;
+  // To nearest even, denormals to zero, which PairOp counts them as anyway.
   static PYCORE_INLINE void convert(const float* in, Element* out, int64_t n) {
-    floats_to_bfloat16s(in, out, n);
+    constexpr int L = kLanes<float>;
+    int64_t i = 0;
+    for (; i + L <= n; i += L) {
+      const __m256bh x = _mm512_cvtneps_pbh((__m512)load(in + i));
+      memcpy(out + i, &x, sizeof(x));
+    }
+    if (i < n) {
+      const int rest = static_cast<int>(n - i);
+      const __m256bh x = _mm512_cvtneps_pbh((__m512)load_partial(in + i, rest));
+      _mm256_mask_storeu_epi16(out + i, static_cast<__mmask16>((1u << rest) - 1), (__m256i)x);
+    }
   }
 };
 

@@ -126,12 +126,12 @@ class TileModel {
   // Sums wrap.
   __attribute__((noinline)) void multiply_bytes(int tile_c, int tile_a, int tile_b) {
     for (int i = 0; i < kTileRows; ++i) {
-      Vec<int32_t> sum = load_row<int32_t>(tile_c, i);
+      Vec<uint32_t> sum = load_row<uint32_t>(tile_c, i);
       for (int p = 0; p < kTileRows; ++p) {
         const Vec<int32_t> b = load_row<int32_t>(tile_b, p);
         for (int g = 0; g < 4; ++g) {
           const int32_t a = static_cast<int8_t>(row(tile_a, i)[4 * p + g]);
-          sum += splat<int32_t>(a) * (b << (24 - 8 * g) >> 24);
+          sum += (Vec<uint32_t>)(splat<int32_t>(a) * (b << (24 - 8 * g) >> 24));
         }
       }
       memcpy(row(tile_c, i), &sum, sizeof(sum));
