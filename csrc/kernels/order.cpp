@@ -116,7 +116,9 @@ constexpr OrderKernels make_kernels() {
 #undef KEYS
 #if defined(__AVX2__)
   k.sort_integers = vector_sort<int64_t>;
-  k.sort_limit = simd::kRegisterBytes == 64 ? 8192 : 2048;
+  constexpr bool kWide = simd::kRegisterBytes == 64;
+  k.sort_up_to = kWide ? 8192 : 2048;
+  k.sort_from = kWide ? 400'000 : INT64_MAX;
   k.sort_values[static_cast<int>(DType::int32)] = sort_values<int32_t, false>;
   k.sort_values[static_cast<int>(DType::int64)] = sort_values<int64_t, false>;
   k.sort_values[static_cast<int>(DType::float32)] = sort_values<int32_t, true>;

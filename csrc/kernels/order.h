@@ -27,8 +27,9 @@ struct OrderKernels {
   // What follows sorts in vector registers and is null at levels that cannot (kernels/vector_sort).
   // Integers in ascending order.
   void (*sort_integers)(const Context& ctx, int64_t* p, int64_t n, int64_t* spare);
-  // Up to so many of them faster than three passes of a radix sort.
-  int64_t sort_limit;
+  // Faster than three passes of a radix sort up to so many of them, and from so many on again,
+  // when the caches no longer hold the streams of its passes.
+  int64_t sort_up_to, sort_from;
   // Values `stride` apart in order at `out`, NaN as the greatest; 32 and 64 bits wide.
   void (*sort_values[kDTypes])(const Context& ctx, const void* x, int64_t n, int64_t stride,
                                bool descending, void* out, void* spare);

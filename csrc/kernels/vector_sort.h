@@ -209,13 +209,15 @@ inline void sort_small(T* p, int64_t n) {
 
 // --- quicksort
 
+// The first n lanes, all of them or fewer.
+constexpr unsigned first_lanes(int n) { return (1u << n) - 1; }
+
 // Values below the pivot first; returns their number. The others wait in `spare`, which has room
 // for n and a register more. Whole registers are stored: what lies beyond the packed lanes is
 // either overwritten or has been read.
 template <class T>
 __attribute__((noinline)) int64_t partition(T* p, int64_t n, T pivot, T* spare) {
-  constexpr int64_t kL = kLanes<T>, kUnroll = 4;
-  constexpr unsigned kAll = (1u << kL) - 1;
+  constexpr int kL = kLanes<T>, kUnroll = 4;
   const Vec<T> bound = simd::splat<T>(pivot);
   T *low = p, *high = spare;
   int64_t i = 0;
@@ -229,21 +231,30 @@ __attribute__((noinline)) int64_t partition(T* p, int64_t n, T pivot, T* spare) 
 #pragma GCC unroll 4
     for (int k = 0; k < kUnroll; ++k) {
       simd::store<T>(low, pack_lanes<T>(v[k], below[k]));
-      simd::store<T>(high, pack_lanes<T>(v[k], ~below[k] & kAll));
+      simd::store<T>(high, pack_lanes<T>(v[k], ~below[k] & first_lanes(kL)));
       const int64_t count = __builtin_popcount(below[k]);
       low += count;
       high += kL - count;
     }
   }
-  for (; i < n; ++i) {
-    const T x = p[i];
-    *low = x;
-    *high = x;
-    low += x < pivot;
-    high += !(x < pivot);
+#pragma GCC unroll 1
+  for (; i < n; i += kL) {
+    const int left = n - i < kL ? static_cast<int>(n - i) : kL;
+    const Vec<T> v = simd::load_partial<T>(p + i, left);
+    const unsigned below = lanes_below<T>(v, bound) & first_lanes(left);
+    const int count = __builtin_popcount(below);
+    simd::store_partial<T>(low, pack_lanes<T>(v, below), count);
+    simd::store<T>(high, pack_lanes<T>(v, ~below & first_lanes(left)));
+    low += count;
+    high += left - count;
   }
-  memcpy(low, spare, static_cast<size_t>(high - spare) * sizeof(T));
-  return low - p;
+  const int64_t first = low - p;
+  const T* from = spare;
+#pragma GCC unroll 1
+  for (; from + kL <= high; from += kL, low += kL) simd::store<T>(low, simd::load<T>(from));
+  const int left = static_cast<int>(high - from);
+  simd::store_partial<T>(low, simd::load<T>(from), left);
+  return first;
 }
 
 // The middle one of a sample.
@@ -279,13 +290,13 @@ __attribute__((noinline)) void heap_sort(T* p, int64_t n) {
   }
 }
 
-// One step: where the second of two parts begins that can be sorted on their own. `done` says that
+// One step: where the second of two parts begins that can be sorted on their own. *done says that
 // the values of the first part are all equal.
 template <class T>
-int64_t split(T* p, int64_t n, T* spare, bool& done) {
+int64_t split(T* p, int64_t n, T* spare, bool* done) {
   const T pivot = choose_pivot<T>(p, n);
   const int64_t below = partition<T>(p, n, pivot, spare);
-  done = below == 0;
+  *done = below == 0;
   if (below > 0) return below;
   // No value is less than the pivot: part from it those that equal it.
   return pivot == kGreatest<T> ? n : partition<T>(p, n, static_cast<T>(pivot + 1), spare);
@@ -296,7 +307,7 @@ void quicksort(T* p, int64_t n, T* spare, int depth) {
   while (n > kFew<T>) {
     if (depth-- == 0) return heap_sort<T>(p, n);
     bool done = false;
-    const int64_t first = split<T>(p, n, spare, done);
+    const int64_t first = split<T>(p, n, spare, &done);
     if (!done) quicksort<T>(p, first, spare, depth);
     p += first;
     n -= first;
@@ -326,7 +337,7 @@ void vector_sort(const Context& ctx, T* p, int64_t n, T* spare) {
     Part& whole = parts[longest];
     if (whole.n <= (n / 6 > kAlone ? n / 6 : kAlone)) break;
     bool done = false;
-    const int64_t first = split<T>(whole.p, whole.n, spare, done);
+    const int64_t first = split<T>(whole.p, whole.n, spare, &done);
     const Part second = {whole.p + first, whole.n - first};
     whole.n = first;
     if (done)

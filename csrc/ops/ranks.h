@@ -225,7 +225,8 @@ class LineSorter {
   template <class T>
   T value(const T* x, int64_t stride, int64_t k, bool descending) const {
     constexpr uint64_t kSign = uint64_t{1} << 63;
-    const uint64_t key = ((rank(k) >> places_) + least_) ^ (descending ? ~uint64_t{0} : 0);
+    const uint64_t key =
+        (((ranks_[k] ^ sign()) >> places_) + least_) ^ (descending ? ~uint64_t{0} : 0);
     if constexpr (std::is_integral_v<T>) {
       if (lost_ == 0) return std::bit_cast<T>(key ^ kSign);
     } else if (lost_ == 0 && key != kSign && key != ~uint64_t{0}) {
@@ -234,17 +235,14 @@ class LineSorter {
     return x[place(k) * stride];
   }
   // Sorted in registers, integers have a sign: the highest bit is the other way round.
-  uint64_t rank(int64_t k) const { return ranks_[k] ^ (in_registers_ ? uint64_t{1} << 63 : 0); }
+  uint64_t sign() const { return in_registers_ ? uint64_t{1} << 63 : 0; }
 
   // Are n ranks with keys of so many bits faster sorted in registers than digit by digit?
   static bool fits_registers(int64_t n, int bits) {
     const auto& order = *kernels_now().order;
     const int64_t passes = (bits + 10) / 11;
-    return order.sort_integers && n <= order.sort_limit *
-                                           (passes < 3   ? 1
-                                            : passes > 3 ? 16
-                                                         : 4) /
-                                           4;
+    const int64_t up_to = order.sort_up_to * (passes < 3 ? 1 : passes > 3 ? 16 : 4) / 4;
+    return order.sort_integers && (n <= up_to || (n >= order.sort_from && passes > 2));
   }
   void sort_bits(int64_t n, int high) {
     constexpr int64_t kInsertion = 32;
@@ -290,8 +288,8 @@ class LineSorter {
     places_ = std::bit_width(static_cast<uint64_t>(std::max<int64_t>(n, 2) - 1));
     const int bits = std::bit_width(all.most - all.least);
     lost_ = std::max(0, bits + places_ - 64);
-    in_registers_ = fits_registers(n, bits);
-    const uint64_t sign = in_registers_ ? uint64_t{1} << 63 : 0;
+    in_registers_ = fits_registers(n, bits - lost_);
+    const uint64_t sign = this->sign();
     parallel_for(n, kPart, [&](int64_t b, int64_t e) {
       for (int64_t i = b; i < e; ++i)
         ranks_[i] = (((key_of(x[i * stride]) ^ flip) - least_) >> lost_ << places_ |
