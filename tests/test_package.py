@@ -307,6 +307,27 @@ def _results() -> list[bytes]:
     return [r.numpy().tobytes() for r in results]
 
 
+def test_a_full_cache_gives_way_to_sizes_in_use():
+    code = """
+import pycore
+stats = pycore._C._memory_stats
+blocks = [pycore.empty(n << 20, dtype=pycore.uint8) for n in range(10, 60)]  # never touched
+del blocks
+if stats()["cached_bytes"] == 0:  # sanitizer builds keep no blocks
+    raise SystemExit
+assert stats()["cached_bytes"] <= 1 << 30
+for size in (9 << 20, 300 << 20):
+    pycore.empty(size, dtype=pycore.uint8)
+    before = stats()["system_allocations"]
+    for _ in range(3):
+        pycore.empty(size, dtype=pycore.uint8)
+    assert stats()["system_allocations"] == before
+    assert stats()["cached_bytes"] <= 1 << 30
+assert 0 <= stats()["system_bytes"] - stats()["cached_bytes"] - stats()["allocated_bytes"] < 1 << 20
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_results_do_not_depend_on_the_number_of_threads():
     before = pycore.get_num_threads()
     try:

@@ -5,6 +5,7 @@ The numbers are those of PyTorch 2.13's CPU generator from seed 42.
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 pycore = pytest.importorskip("pycore")
@@ -209,3 +210,18 @@ def test_in_place_cuts_the_gradient():
 
 def test_permutation_is_one():
     assert sorted(pycore.randperm(1000).tolist()) == list(range(1000))
+
+
+@pytest.mark.parametrize("categories", [1, 2, 3, 7, 8, 9, 100, 1000, 1025])
+def test_draws_by_weight_are_searches_in_the_running_sums(categories: int) -> None:
+    weights = np.random.default_rng(categories).random(categories).astype(np.float32)
+    weights[categories // 3 : categories // 2] = 0
+    sums = np.cumsum(weights, dtype=np.float32)
+    sums /= sums[-1]
+    sums[-1] = 1
+    for samples in (2, 15, 16, 17, 33, 500):
+        pycore.manual_seed(samples)
+        draws = pycore.rand(samples, dtype=pycore.float64).numpy()
+        pycore.manual_seed(samples)
+        got = pycore.multinomial(pycore.tensor(weights), samples, replacement=True)
+        assert np.array_equal(got.numpy(), np.searchsorted(sums.astype(np.float64), draws))

@@ -159,6 +159,24 @@ void* from_system(size_t bytes) {
   return slab;
 }
 
+// Can a block of class c be kept? What has just been used is the likeliest to be wanted again, so
+// blocks of other sizes go where there are too many, the largest first.
+bool make_room(Shared& s, int c) {
+  int64_t excess = g_cached.load(std::memory_order_relaxed) +
+                   static_cast<int64_t>(large_class_bytes(c)) - static_cast<int64_t>(kMaxCached);
+  for (int k = kLargeClasses; k-- > 0 && excess > 0;) {
+    if (k == c) continue;
+    const auto bytes = static_cast<int64_t>(large_class_bytes(k));
+    for (; excess > 0 && !s.large[k].empty(); excess -= bytes) {
+      free(s.large[k].back());
+      s.large[k].pop_back();
+      g_cached -= bytes;
+      g_system -= bytes;
+    }
+  }
+  return excess <= 0;
+}
+
 }  // namespace
 
 size_t block_size(size_t bytes) {
@@ -232,13 +250,14 @@ void deallocate(void* block, size_t bytes) noexcept {
   int c = large_class(bytes);
   size_t size = large_class_bytes(c);
   g_allocated -= static_cast<int64_t>(size);
-  if (g_cached.load(std::memory_order_relaxed) + static_cast<int64_t>(size) <=
-      static_cast<int64_t>(kMaxCached)) {
+  {
     auto& s = shared();
     std::lock_guard lock(s.mutex);
-    s.large[c].push_back(block);
-    g_cached += static_cast<int64_t>(size);
-    return;
+    if (make_room(s, c)) {
+      s.large[c].push_back(block);
+      g_cached += static_cast<int64_t>(size);
+      return;
+    }
   }
   g_system -= static_cast<int64_t>(size);
   free(block);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/distributions.h"
+#include "core/parallel.h"
 #include "core/reduced_float.h"
 #include "core/sampling.h"
 
@@ -24,7 +25,7 @@ float widen(T x) {
 }
 
 template <class T>
-void accumulate_weights(const T* weights, int64_t categories, std::vector<Sum<T>>& cumulative) {
+void accumulate_weights(const T* weights, int64_t categories, Sum<T>* cumulative) {
   Sum<T> sum = 0;
   for (int64_t j = 0; j < categories; ++j) {
     const Sum<T> weight = widen(weights[j]);
@@ -37,12 +38,24 @@ void accumulate_weights(const T* weights, int64_t categories, std::vector<Sum<T>
           "invalid multinomial distribution (encountering probability entry = infinity or NaN)");
     }
     sum += weight;
-    cumulative[static_cast<size_t>(j)] = sum;
+    cumulative[j] = sum;
   }
   if (!(sum > 0))
     throw std::runtime_error("invalid multinomial distribution (sum of probabilities <= 0)");
-  for (Sum<T>& x : cumulative) x /= sum;
-  cumulative.back() = 1;
+  for (int64_t j = 0; j < categories; ++j) cumulative[j] /= sum;
+  cumulative[categories - 1] = 1;
+}
+
+// The first categories whose cumulative weight reaches each of kDraws draws, compared in float64.
+// The searches go on side by side, so that their misses of the cache do.
+constexpr int64_t kDraws = 16;
+template <class S>
+void find_categories(const S* cumulative, int64_t categories, const double* draws, int64_t* out) {
+  int64_t at[kDraws] = {};
+  for (int64_t n = categories; n > 1; n -= n / 2)
+    for (int64_t i = 0; i < kDraws; ++i)
+      at[i] += cumulative[at[i] + n / 2 - 1] < draws[i] ? n / 2 : 0;
+  for (int64_t i = 0; i < kDraws; ++i) out[i] = at[i] + (cumulative[at[i]] < draws[i]);
 }
 
 }  // namespace
@@ -50,16 +63,18 @@ void accumulate_weights(const T* weights, int64_t categories, std::vector<Sum<T>
 template <class T>
 void sample_with_replacement(Generator& generator, const T* weights, int64_t rows,
                              int64_t categories, int64_t samples, int64_t* out) {
-  std::vector<Sum<T>> cumulative(static_cast<size_t>(categories));
+  const kernels::Scratch<Sum<T>> room(kernel_context(), categories);
+  Sum<T>* const cumulative = room.get();
   const std::lock_guard lock(generator.mutex());
   for (int64_t row = 0; row < rows; ++row) {
     accumulate_weights(weights + row * categories, categories, cumulative);
-    for (int64_t i = 0; i < samples; ++i) {
-      const double unit = generator.uniform53();
-      // The first category whose cumulative weight reaches the draw, compared in float64.
-      const auto found = std::lower_bound(cumulative.begin(), cumulative.end(), unit,
-                                          [](Sum<T> have, double want) { return have < want; });
-      *out++ = found - cumulative.begin();
+    for (int64_t i = 0; i < samples; i += kDraws) {
+      const int64_t count = std::min(kDraws, samples - i);
+      double draws[kDraws] = {};
+      int64_t found[kDraws];
+      for (int64_t k = 0; k < count; ++k) draws[k] = generator.uniform53();
+      find_categories(cumulative, categories, draws, found);
+      out = std::copy_n(found, count, out);
     }
   }
 }

@@ -50,6 +50,7 @@ void pick(const void* from, const int64_t* __restrict at, int64_t n, int64_t str
   T* __restrict y = static_cast<T*>(to);
   if (step == 0) {
     if (stride == 1) {
+#pragma GCC unroll 8
       for (int64_t i = 0; i < n; ++i) y[i] = x[at[i]];
     } else {
       for (int64_t i = 0; i < n; ++i) y[i] = x[at[i] * stride];
