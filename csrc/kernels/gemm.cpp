@@ -34,6 +34,9 @@ void blocked(const Context& ctx, const Problem<T>& q) {
   const bool together = PackedA && !row_parts;  // A is packed by all tasks
   const int64_t mc_max = together ? min_of(q.m, 8 * kRows) : q.m;
   const int64_t rows_per = PackedA ? kMr : rows_per_tile(q.m);
+  // Of few rows, each task packs the columns of B that it multiplies: another core's would come
+  // from the next cache, and take longer than the few rows' multiplications.
+  const bool own_columns = !PackedA && PackedB && q.m <= kRows;
   const Scratch<T> a_pack(ctx, together ? ceil_div(mc_max, kMr) * kMr * kc_max : 0);
   const Scratch<T> b_pack(ctx, PackedB ? ceil_div(nc_max, kNr<T>) * kNr<T> * kc_max : 0);
 
@@ -53,7 +56,7 @@ void blocked(const Context& ctx, const Problem<T>& q) {
 
         // Pack this block's operands, all tasks together (A: see parts_of_rows).
         const int64_t a_panels = together ? ceil_div(mc, kMr) : 0;
-        const int64_t b_todo = PackedB && ic == 0 ? b_panels : 0;
+        const int64_t b_todo = PackedB && !own_columns && ic == 0 ? b_panels : 0;
         if (a_panels + b_todo > 0) {
           const int64_t a_tasks = min_of(a_panels, tasks_for(16 * a_panels * kMr * kc));
           const int64_t b_tasks = min_of(b_todo, tasks_for(16 * b_todo * kNr<T> * kc));
@@ -89,9 +92,13 @@ void blocked(const Context& ctx, const Problem<T>& q) {
         const int64_t want = tasks_for(mc * nc * kc);
         int64_t row_tasks = min_of(panels, ceil_div(mc, kRows));
         const int64_t col_tasks = min_of(b_panels, ceil_div(want, row_tasks));
-        row_tasks = min_of(panels, max_of(row_tasks, want / col_tasks));
+        row_tasks = own_columns ? 1 : min_of(panels, max_of(row_tasks, want / col_tasks));
         run_tasks(ctx, row_tasks * col_tasks, [&](int64_t t) {
           const int64_t ti = t / col_tasks, tj = t % col_tasks;
+          if (own_columns) {
+            pack_panels<T, kNr<T>>(b, q.bcs, q.brs, nc, kc, b_pack.get(), tj * b_panels / col_tasks,
+                                   (tj + 1) * b_panels / col_tasks);
+          }
           block<T, PackedA, PackedB>(
               kc, PackedA ? a_pack.get() : a, q.ars, q.acs, rows_per, PackedB ? b_pack.get() : b,
               q.brs, c, q.crs, ti * panels / row_tasks * rows_per,

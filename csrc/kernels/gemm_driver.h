@@ -15,8 +15,9 @@ using kernels::report;
 using kernels::run_tasks;
 using kernels::Scratch;
 
-constexpr int64_t kTaskWork = 1 << 20;  // multiply-adds that are worth a task (about 10 us)
-constexpr int64_t kMaxTasks = 16;       // tasks of one phase; a fixed bound, not the thread count
+// Multiply-adds that are worth a task: about 10 us at any width of registers.
+constexpr int64_t kTaskWork = kRegisterBytes << 14;
+constexpr int64_t kMaxTasks = 16;  // tasks of one phase; a fixed bound, not the thread count
 
 inline int64_t tasks_for(int64_t work) { return min_of(kMaxTasks, max_of(1, work / kTaskWork)); }
 
