@@ -100,6 +100,11 @@ constexpr TileUnit tile_unit() {
             {tile_block<Tiles, kByte, 2, 1>, tile_block<Tiles, kByte, 2, 2>}}}};
 }
 
+PYCORE_INLINE Vec<float> plus(Vec<float> a, Vec<float> b) { return a + b; }
+PYCORE_INLINE Vec<int32_t> plus(Vec<int32_t> a, Vec<int32_t> b) {  // wraps
+  return (Vec<int32_t>)((Vec<uint32_t>)a + (Vec<uint32_t>)b);
+}
+
 // A block of sums on its way to C.
 template <class K>
 void finish_block(const typename K::Lane* sums, typename K::Result* c, int64_t crs, int64_t rows,
@@ -111,9 +116,9 @@ void finish_block(const typename K::Lane* sums, typename K::Result* c, int64_t c
     for (int64_t i = 0; i < rows; ++i) {
       typename K::Result* to = c + i * crs + j;
       Vec<Lane> x = load(sums + i * kSide + j);
-      if (e.bias_col) x += bias;
-      if (e.accumulate) x += K::load(to, n);
-      if (e.bias_row) x += splat<Lane>(K::load(e.bias_row + i, 1)[0]);
+      if (e.bias_col) x = plus(x, bias);
+      if (e.accumulate) x = plus(x, K::load(to, n));
+      if (e.bias_row) x = plus(x, splat<Lane>(K::load(e.bias_row + i, 1)[0]));
       if (e.relu) x = x < Vec<Lane>{} ? Vec<Lane>{} : x;  // a NaN stays
       K::store(to, x, n);
     }
@@ -153,8 +158,10 @@ struct TileArea {
         unit.blocks[static_cast<int>(K::kFactors)][height > kTileRows][width > kTileRows](
             steps, parts, a + 2 * i * panel, panel, b + 2 * j * panel, panel, sums);
         if (!first) {
-          for (int64_t r = 0; r < height * kSide; r += kTileRows)
-            store(before + r, load(before + r) + load(sums + r));
+          for (int64_t r = 0; r < height * kSide; r += kSide) {
+            for (int64_t at = r; at < r + width; at += kTileRows)
+              store(before + at, plus(load(before + at), load(sums + at)));
+          }
           sums = before;
         }
         if (last) finish_block<K>(sums, to, crs, height, width, e.at(i * kSide, j * kSide));
