@@ -64,6 +64,10 @@ SHAPES = [
     Shape(2, (300, 40), (28, 25), (3, 3), padding=2),
     Shape(5, (80, 64), (16, 17), (3, 3), padding=1, groups=2),
     Shape(2, (32, 32), (6, 150), (3, 3), padding=1),
+    Shape(3, (16, 20), (21, 18), (3, 3), padding=1),
+    # Patches side by side, of few channels.
+    Shape(2, (3, 60), (48, 32), (16, 16), stride=16),
+    Shape(3, (5, 40), (23, 38), (12, 12), stride=12, padding=1),
     # 1x1: a product, of each image or of all, and strided.
     Shape(1, (40, 50), (6, 7), (1, 1)),
     Shape(7, (40, 50), (5, 7), (1, 1)),

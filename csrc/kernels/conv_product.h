@@ -251,7 +251,7 @@ struct Product {
 // stay in the L1 cache beside the input, or its rows fill the vectors badly.
 template <class T>
 bool by_product(const Job<T>& job) {
-  if (job.rows < 2 * kMr || job.channels < 32) return false;
+  if (job.rows < 2 * kMr) return false;
   int64_t taps = 0, positions = 0, lanes = 0;
   for (int64_t i = 0; i < job.passes; ++i) {
     const Pass<T>& pass = job.pass[i];
@@ -260,7 +260,8 @@ bool by_product(const Job<T>& job) {
     positions += volume(pass.grid.size);
     lanes += pass.grid.segments(kLanes<T>) * kLanes<T>;
   }
-  return job.channels * taps > kDirectDepth || 10 * positions < 9 * lanes;
+  const bool deep = job.channels * taps > kDirectDepth;
+  return deep || (job.channels >= 32 && 10 * positions < 9 * lanes);
 }
 // Whether packing weights [rows, k] would not pay: there are few positions, or the weights are
 // large.

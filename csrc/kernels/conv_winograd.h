@@ -101,7 +101,7 @@ struct TileWeights {
 template <class T>
 bool winograd_pays(int64_t batch, int64_t channels, int64_t rows, const int64_t* out,
                    int64_t extra) {
-  if (channels < 32 || rows < 32) return false;
+  if (channels < 16 || rows < 16) return false;
   const int64_t taps = 9 * out[0] * out[1];
   const int64_t points = kPoints * ceil_div(out[0], 2) * ceil_div(out[1], 2);
   const int64_t lanes = ceil_div(batch * points, kPoints * kLanes<T>) * kPoints * kLanes<T>;
