@@ -143,10 +143,11 @@ void copy_rows(const void* in, void* out, int64_t rows, int64_t n, int64_t row_i
   const T* source = static_cast<const T*>(in);
   T* target = static_cast<T*>(out);
   const int64_t bytes = n * static_cast<int64_t>(sizeof(T));
-  if (stride_in == 1 && stride_out == 1 && bytes >= 16 && bytes <= 512) {
+  constexpr int64_t kShortRow = 256;
+  if (stride_in == 1 && stride_out == 1 && bytes >= 16 && bytes <= kShortRow) {
     for (; rows > 0; --rows, source += row_in, target += row_out)
       copy_short(reinterpret_cast<const char*>(source), reinterpret_cast<char*>(target), bytes);
-  } else if (stride_in == 1 && stride_out == 1 && bytes > 512) {
+  } else if (stride_in == 1 && stride_out == 1 && bytes > kShortRow) {
     for (; rows > 0; --rows, source += row_in, target += row_out)
       copy_aligned(reinterpret_cast<const char*>(source), reinterpret_cast<char*>(target), bytes);
   } else {

@@ -36,6 +36,16 @@ void range(const int64_t* p, int64_t n, int64_t* low, int64_t* high) {
   *high = most;
 }
 
+bool within(const int64_t* p, int64_t n, int64_t size) {
+  // The sign of either is set for one that does not.
+  uint64_t outside = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto at = static_cast<uint64_t>(p[i]);
+    outside |= at | (static_cast<uint64_t>(size) - 1 - at);
+  }
+  return static_cast<int64_t>(outside) >= 0;
+}
+
 void offsets(const int64_t* at, int64_t n, int64_t size, int64_t stride, int64_t* out) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) out[i] = (at[i] + ((at[i] >> 63) & size)) * stride;
@@ -57,6 +67,7 @@ void pick(const void* from, const int64_t* __restrict at, int64_t n, int64_t str
     }
     return;
   }
+#pragma GCC unroll 4
   for (int64_t i = 0; i < n; ++i, x += step) y[i] = x[at[i] * stride];
 }
 
@@ -73,6 +84,7 @@ void put(void* to, const int64_t* __restrict at, int64_t n, int64_t stride, int6
 extern const IndexingKernels indexing_kernels;
 constinit const IndexingKernels indexing_kernels = {
     range,
+    within,
     offsets,
     {pick<uint8_t>, pick<uint16_t>, pick<uint32_t>, pick<uint64_t>},
     {put<uint8_t>, put<uint16_t>, put<uint32_t>, put<uint64_t>},

@@ -10,6 +10,8 @@ namespace pycore::kernels {
 struct IndexingKernels {
   // Lowers *low and raises *high to take in p[0 .. n).
   void (*range)(const int64_t* p, int64_t n, int64_t* low, int64_t* high);
+  // Do all of them lie in [0, size)?
+  bool (*within)(const int64_t* p, int64_t n, int64_t size);
   // out[i] = (at[i] < 0 ? at[i] + size : at[i]) * stride
   void (*offsets)(const int64_t* at, int64_t n, int64_t size, int64_t stride, int64_t* out);
   // to[i] = from[at[i] * stride + i * step]

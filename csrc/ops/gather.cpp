@@ -47,34 +47,39 @@ bool gather_lines(const Lines& lines, const Tensor& input, const Tensor& index, 
   dispatch_size(input.item_size(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto pick = kernels_now().indexing->pick[std::countr_zero(sizeof(T))];
+    constexpr int64_t kPiece = 2048;  // indices that stay in the nearest cache from check to use
+    constexpr int64_t kShort = 64;
     const T* from = input.data<T>();
     T* to = out.data<T>();
     const auto* p = index.data<int64_t>();
     const int64_t stride = lines.stride;
     const auto within = [&](int64_t first, int64_t n) {
-      int64_t low = 0, high = 0;
-      kernels_now().indexing->range(p + first, n, &low, &high);
-      const bool good = low >= 0 && high < lines.span;
+      const bool good = kernels_now().indexing->within(p + first, n, lines.span);
       if (!good) fine = false;
       return good;
     };
     if (lines.outer.n == 1 && lines.inner.n == 1) {
       // Reading has no order to keep, so that a single line may be cut.
       return parallel_for(lines.length, 16384, [&](int64_t b, int64_t e) {
-        if (within(b, e - b)) pick(from + lines.start(0, 0), p + b, e - b, stride, 0, to + b);
+        for (; b < e; b += kPiece) {
+          const int64_t n = std::min(kPiece, e - b);
+          if (within(b, n)) pick(from + lines.start(0, 0), p + b, n, stride, 0, to + b);
+        }
       });
     }
     const int64_t *outer = lines.outer.data(), *inner = lines.inner.data();
     // Lines of one element come by once: nothing of them needs to stay in the cache.
     const int64_t rows = lines.length == 1 ? 1 : lines.span;
     for_line_blocks(lines, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
-      const bool whole = ie - ib == lines.inner.n;  // all indices of these lines are neighbours
+      // Short runs of indices are neighbours of each other and checked all at once.
+      const bool whole =
+          ie - ib == lines.inner.n && (lines.inner.n == 1 ? lines.length : lines.inner.n) < kShort;
       if (whole && !within(lines.flat(ob, 0, 0), (oe - ob) * lines.length * lines.inner.n)) return;
       for (int64_t o = ob; o < oe; ++o)
         for_cached_columns(ib, ie, rows, sizeof(T), [&](int64_t left, int64_t right) {
           for (int64_t k = 0; k < lines.length; ++k) {
             const int64_t at = lines.flat(o, k, left);
-            if (!whole && !within(at, right - left)) return;
+            if (!whole && !within(at, lines.inner.n == 1 ? lines.length : right - left)) return;
             if (lines.inner.n == 1) {
               pick(from + outer[o], p + at, lines.length, stride, 0, to + at);
               break;
