@@ -90,7 +90,7 @@ void blocked(const Context& ctx, const Problem<T>& q) {
 
         // A grid of tasks over this part of C, rows first.
         const int64_t want = tasks_for(mc * nc * kc);
-        int64_t row_tasks = min_of(panels, ceil_div(mc, kRows));
+        int64_t row_tasks = want == 1 ? 1 : min_of(panels, ceil_div(mc, kRows));
         const int64_t col_tasks = min_of(b_panels, ceil_div(want, row_tasks));
         row_tasks = own_columns ? 1 : min_of(panels, max_of(row_tasks, want / col_tasks));
         run_tasks(ctx, row_tasks * col_tasks, [&](int64_t t) {

@@ -418,7 +418,7 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
           continue;
         }
         const int64_t want = tasks_for(mc * nc * kc);
-        int64_t row_tasks = min_of(a_panels, ceil_div(mc, kMc));
+        int64_t row_tasks = want == 1 ? 1 : min_of(a_panels, ceil_div(mc, kMc));
         const int64_t col_tasks = min_of(b_panels, ceil_div(want, row_tasks));
         row_tasks = min_of(a_panels, max_of(row_tasks, want / col_tasks));
         run_tasks(ctx, row_tasks * col_tasks, [&](int64_t t) {

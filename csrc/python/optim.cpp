@@ -11,7 +11,8 @@
 namespace pycore::python {
 namespace {
 
-constexpr int64_t kGrain = 16384;  // elements per task
+constexpr int64_t kGrain = 32768;          // elements per task
+constexpr int64_t kFewElements = 1 << 17;  // that one thread's cache holds, with their gradients
 
 double number(PyObject* o, const char* what) {
   Value v;
@@ -26,6 +27,32 @@ double number(PyObject* o, const char* what) {
 }
 
 PyObject* list_item(PyObject* list, Py_ssize_t i) { return PyList_GET_ITEM(list, i); }
+
+// Runs f(begin, end) over the elements of a parameter. Small models stay with the thread that runs
+// them: weights would come back out of another one's cache for longer than the step takes.
+class Elements {
+ public:
+  explicit Elements(PyObject* params) : params_(params) {}
+  template <class F>
+  void run(int64_t n, const F& f) {
+    if (n <= kGrain || (n <= kFewElements && total() <= kFewElements)) return f(int64_t{0}, n);
+    parallel_for(n, kGrain, f);
+  }
+
+ private:
+  int64_t total() {
+    if (total_ < 0) {
+      total_ = 0;
+      for (Py_ssize_t i = 0; i < PyList_GET_SIZE(params_); ++i) {
+        PyObject* item = list_item(params_, i);
+        if (is_tensor(item)) total_ += unwrap(item).numel();
+      }
+    }
+    return total_;
+  }
+  PyObject* params_;
+  int64_t total_ = -1;
+};
 
 void check_lists(PyObject* const* lists, int count) {
   for (int k = 0; k < count; ++k) {
@@ -106,6 +133,7 @@ PyObject* sgd(PyObject*, PyObject* const* a, Py_ssize_t n) {
                         PyObject_IsTrue(a[7]) == 1,
                         false};
   bool made = false;
+  Elements elements(a[0]);
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(a[0]); ++i) {
     Target p(list_item(a[0], i));
     if (!p.active) continue;
@@ -118,7 +146,7 @@ PyObject* sgd(PyObject*, PyObject* const* a, Py_ssize_t n) {
     auto kernel = kernels_for("sgd", p.dtype).optim->sgd[static_cast<int>(p.dtype)];
     int64_t item = item_size(p.dtype);
     if (entry) entry.add_bytes(p.work.numel() * item);
-    parallel_for(p.work.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    elements.run(p.work.numel(), [&](int64_t begin, int64_t end) {
       kernel(p.work->data + begin * item, p.gradient->data + begin * item,
              buffer.defined() ? buffer->data + begin * item : nullptr, end - begin, s);
     });
@@ -140,6 +168,7 @@ PyObject* adam(PyObject*, PyObject* const* a, Py_ssize_t n) {
                          number(a[8], "weight_decay"), 0,
                          PyObject_IsTrue(a[12]) == 1,  PyObject_IsTrue(a[11]) == 1};
   bool amsgrad = PyObject_IsTrue(a[10]) == 1, made = false;
+  Elements elements(a[0]);
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(a[0]); ++i) {
     Target p(list_item(a[0], i));
     if (!p.active) continue;
@@ -162,7 +191,7 @@ PyObject* adam(PyObject*, PyObject* const* a, Py_ssize_t n) {
     auto kernel = kernels_for("adam", p.dtype).optim->adam[static_cast<int>(p.dtype)];
     int64_t item = item_size(p.dtype);
     if (entry) entry.add_bytes(p.work.numel() * item);
-    parallel_for(p.work.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    elements.run(p.work.numel(), [&](int64_t begin, int64_t end) {
       int64_t at = begin * item;
       kernel(p.work->data + at, p.gradient->data + at, m->data + at, v->data + at,
              amsgrad ? highest->data + at : nullptr, end - begin, s);
