@@ -17,16 +17,18 @@ struct Int {
 };
 
 // Dot products of R rows of A with C columns of B at once, U vectors along k per step: enough
-// independent sums to hide the latency of fma, and few enough streams for the prefetcher. Where k
+// independent sums to hide the latency of fma, and few enough streams for the prefetcher; a single
+// row takes the columns one after the other, which is the order of memory where they lie side by
+// side, and asks for what follows. Where k
 // is short, the sums of a single row are all of different columns: nothing is to be fetched ahead,
 // and there is less to add up.
 template <class T, int R, bool kShort>
 struct DotShape {
   static constexpr int kSums = kRegisterBytes == 64 ? 16 : 8;
   static constexpr int kAll = kLanes<T> / R;  // columns of one dot_tile
-  static constexpr int kWish = kShort ? kAll : R == 1 ? 2 : R == 2 ? kSums / 4 : kSums / R;
+  static constexpr int kWish = kShort ? kAll : R == 1 ? 1 : R == 2 ? kSums / 4 : kSums / R;
   static constexpr int C = kWish < kAll ? kWish : kAll;
-  static constexpr int U = kSums / (R * C);
+  static constexpr int U = kSums / (R * C) < 8 ? kSums / (R * C) : 8;
 };
 
 // sums[i * stride + j] = the lanes of row i times column j.
@@ -51,6 +53,7 @@ PYCORE_INLINE void dot_streams(int64_t k, const T* a, int64_t ars,
 #pragma GCC unroll 8
     for (int u = 0; u < U; ++u) {
       const int64_t at = p + u * L;
+      if constexpr (R * C == 1) __builtin_prefetch(columns[0] + at + 32 * L);
       step([&](int i) { return load(a + i * ars + at); },
            [&](int j) { return Op::load_b(columns[j] + at); }, u);
     }
@@ -185,6 +188,7 @@ PYCORE_INLINE void spread_rows(const T* a, int64_t ars, int64_t acs, const typen
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) {
       const Vec<T> bv = load_b(b + p * brs + j);
+      __builtin_prefetch(b + (P + p) * brs + j);  // rows to come
 #pragma GCC unroll 4
       for (int i = 0; i < R; ++i) sum[i] = Op::add(x[i][p], bv, sum[i]);
     }
