@@ -29,7 +29,7 @@ def test_products_on_the_model() -> None:
     tests += [here / "test_matmul_precision.py"]
     tests += [f"{here / 'test_products.py'}::{name}" for name in names]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, tests)],
+        [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, tests)],
         env=os.environ | {"PYCORE_ISA": "amx_model"},
         capture_output=True,
         text=True,
