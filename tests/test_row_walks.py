@@ -10,14 +10,6 @@ import pytest
 import pycore
 
 
-@pytest.fixture(params=(1, 2))
-def threads(request: pytest.FixtureRequest) -> None:
-    before = pycore.get_num_threads()
-    pycore.set_num_threads(request.param)
-    yield
-    pycore.set_num_threads(before)
-
-
 def equal(got: pycore.Tensor, want: np.ndarray) -> None:
     assert tuple(got.shape) == want.shape
     assert np.array_equal(got.numpy(), want)

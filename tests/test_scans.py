@@ -11,14 +11,6 @@ T = pycore.tensor
 LENGTHS = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 127, 1000, 1025, 70_001]
 
 
-@pytest.fixture(params=[1, 2])
-def threads(request):
-    before = pycore.get_num_threads()
-    pycore.set_num_threads(request.param)
-    yield request.param
-    pycore.set_num_threads(before)
-
-
 def rng() -> np.random.Generator:
     return np.random.default_rng(3)
 

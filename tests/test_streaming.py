@@ -14,14 +14,6 @@ def values():
     return pycore.randn(COUNT)
 
 
-@pytest.fixture(params=(1, 2))
-def threads(request):
-    before = pycore.get_num_threads()
-    pycore.set_num_threads(request.param)
-    yield request.param
-    pycore.set_num_threads(before)
-
-
 def same(large, call, *operands):
     """`large` is what `call` gives for the operands; here it is made of pieces that stay in the cache."""
     step = 1 << 20

@@ -13,14 +13,6 @@ LARGE = [4097, 8193, 33000, 70_001, 400_001]
 DTYPES = ["float32", "float64", "int32", "int64", "float16", "int16", "uint8", "bool"]
 
 
-@pytest.fixture(params=(1, 2))
-def threads(request: pytest.FixtureRequest) -> None:
-    before = pycore.get_num_threads()
-    pycore.set_num_threads(request.param)
-    yield
-    pycore.set_num_threads(before)
-
-
 def sample(kind: str, n: int, dtype: str, rng: np.random.Generator) -> np.ndarray:
     if dtype == "bool":
         return rng.random(n) < 0.5

@@ -140,6 +140,23 @@ void correlate_plane(const Grid& grid, int64_t tap_count, const int64_t* taps, c
   }
 }
 
+// Prepares planes [first, last) of src, some at a time, and calls f(p0, p1, the planes from p0 on).
+template <class T, class F>
+void over_prepared(const Context& ctx, const Prepared& prepared, const T* src, int64_t src_plane,
+                   int64_t first, int64_t last, const F& f) {
+  const int64_t size = prepared.plane(), most = planes_at_once<T>(prepared, last - first);
+  const Scratch<T> scratch(ctx, most * size + kLanes<T>);
+  prepared.clear(scratch.get(), most);
+  memset(scratch.get() + most * size, 0, sizeof(Vec<T>));
+  for (int64_t p0 = first; p0 < last; p0 += most) {
+    const int64_t p1 = min_of(last, p0 + most);
+    for (int64_t p = p0; p < p1; ++p) {
+      prepared.copy(src + p * src_plane, scratch.get() + (p - p0) * size);
+    }
+    f(p0, p1, scratch.get());
+  }
+}
+
 template <class T>
 void depthwise_forward(const Context& ctx, const ConvArgs& g, const T* x, const T* w, const T* bias,
                        T* y) {
@@ -150,21 +167,13 @@ void depthwise_forward(const Context& ctx, const ConvArgs& g, const T* x, const 
   input_taps(g, prepared, taps.get());
   const RowPlace place{0, grid.out_step[0], grid.out_step[1], true};
   for_planes(ctx, g.batch * g.groups, in + out * tap_count, [&](int64_t first, int64_t last) {
-    const int64_t size = prepared.plane(), most = planes_at_once<T>(prepared, last - first);
-    const Scratch<T> scratch(ctx, most * size + kLanes<T>);
-    prepared.clear(scratch.get(), most);
-    memset(scratch.get() + most * size, 0, sizeof(Vec<T>));
-    for (int64_t p0 = first; p0 < last; p0 += most) {
-      const int64_t p1 = min_of(last, p0 + most);
-      for (int64_t p = p0; p < p1; ++p) {
-        prepared.copy(x + p * in, scratch.get() + (p - p0) * size);
-      }
+    over_prepared(ctx, prepared, x, in, first, last, [&](int64_t p0, int64_t p1, const T* planes) {
       for (int64_t p = p0; p < p1; ++p) {
         const int64_t c = p % g.groups;
         correlate_plane<T>(grid, tap_count, taps.get(), w + c * tap_count, bias ? bias[c] : T{},
-                           scratch.get() + (p - p0) * size, place, y + p * out);
+                           planes + (p - p0) * prepared.plane(), place, y + p * out);
       }
-    }
+    });
   });
 }
 
@@ -200,32 +209,23 @@ void depthwise_backward_input(const Context& ctx, const ConvArgs& g, const T* gy
     used += n;
   }
   for_planes(ctx, g.batch * g.groups, in + out * tap_count, [&](int64_t first, int64_t last) {
-    const int64_t size = prepared.plane(), most = planes_at_once<T>(prepared, last - first);
-    const Scratch<T> scratch(ctx, most * size + kLanes<T>);
-    const Scratch<T> grads(ctx, direct ? 0 : most * split.plane()), weights(ctx, tap_count);
-    prepared.clear(scratch.get(), most);
-    memset(scratch.get() + most * size, 0, sizeof(Vec<T>));
-    for (int64_t p0 = first; p0 < last; p0 += most) {
-      const int64_t p1 = min_of(last, p0 + most);
-      for (int64_t p = p0; p < p1; ++p) {
-        prepared.copy(gy + p * out, scratch.get() + (p - p0) * size);
-      }
-      for (int64_t p = p0; p < p1; ++p) {
-        const int64_t c = p % g.groups;
-        for (int64_t t = 0; t < used; ++t) weights.get()[t] = w[c * tap_count + places.get()[t]];
-        T* to = direct ? gx + p * in : grads.get() + (p - p0) * split.plane();
-        for (int64_t i = 0; i < part_count; ++i) {
-          const Part& part = parts.get()[i];
-          correlate_plane<T>(part.grid, part.count, taps.get() + part.first,
-                             weights.get() + part.first, bias ? bias[c] : T{},
-                             scratch.get() + (p - p0) * size, part.place, to);
-        }
-      }
-      if (direct) continue;
-      for (int64_t p = p0; p < p1; ++p) {
-        split.copy_back(grads.get() + (p - p0) * split.plane(), gx + p * in);
-      }
-    }
+    const Scratch<T> grads(ctx, direct ? 0 : split.plane()), weights(ctx, tap_count);
+    over_prepared(ctx, prepared, gy, out, first, last,
+                  [&](int64_t p0, int64_t p1, const T* planes) {
+                    for (int64_t p = p0; p < p1; ++p) {
+                      const int64_t c = p % g.groups;
+                      for (int64_t t = 0; t < used; ++t)
+                        weights.get()[t] = w[c * tap_count + places.get()[t]];
+                      T* to = direct ? gx + p * in : grads.get();
+                      for (int64_t i = 0; i < part_count; ++i) {
+                        const Part& part = parts.get()[i];
+                        correlate_plane<T>(part.grid, part.count, taps.get() + part.first,
+                                           weights.get() + part.first, bias ? bias[c] : T{},
+                                           planes + (p - p0) * prepared.plane(), part.place, to);
+                      }
+                      if (!direct) split.copy_back(to, gx + p * in);
+                    }
+                  });
   });
 }
 

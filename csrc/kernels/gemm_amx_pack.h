@@ -16,6 +16,13 @@ PYCORE_INLINE Vec<uint32_t> nearest_bfloat16(Vec<float> x) {
   return (x == x ? sum : splat<uint32_t>(0x7fc00000)) & splat<uint32_t>(0xffff0000);
 }
 
+// Rows of a tile from lines of narrow factors, which lie as the tile wants them.
+template <class S>
+PYCORE_INLINE void copy_lines(const S* src, int64_t stride, char* tile) {
+  for (int i = 0; i < kTileRows; ++i)
+    memcpy(tile + i * kTileRowBytes, src + i * stride, kTileRowBytes);
+}
+
 // A kind of factors. A lane of 32 bits holds kGroup neighbours along k, a tile is 16 lines by 16
 // lanes (a "step" along k), and a step of a panel holds `parts` tiles, at most kParts. pack_lines
 // and pack_across write the tiles of one step, from lines that are contiguous along k and from
@@ -37,8 +44,7 @@ struct BFloat16Tiles {
     _mm256_mask_storeu_epi16(p, static_cast<__mmask16>((1u << n) - 1), _mm512_cvtepi32_epi16(top));
   }
   static PYCORE_INLINE void pack_lines(const BFloat16* src, int64_t stride, int, char* tile) {
-    for (int i = 0; i < kTileRows; ++i)
-      memcpy(tile + i * kTileRowBytes, src + i * stride, kTileRowBytes);
+    copy_lines(src, stride, tile);
   }
   static PYCORE_INLINE void pack_across(const BFloat16* src, int64_t stride, int, char* tile) {
     const auto at = [&](int p) {
@@ -63,8 +69,7 @@ struct ByteTiles {
   static PYCORE_INLINE Vec<int32_t> load(const int32_t* p, int n) { return load_partial(p, n); }
   static PYCORE_INLINE void store(int32_t* p, Vec<int32_t> x, int n) { store_partial(p, x, n); }
   static PYCORE_INLINE void pack_lines(const int8_t* src, int64_t stride, int, char* tile) {
-    for (int i = 0; i < kTileRows; ++i)
-      memcpy(tile + i * kTileRowBytes, src + i * stride, kTileRowBytes);
+    copy_lines(src, stride, tile);
   }
   static PYCORE_INLINE void pack_across(const int8_t* src, int64_t stride, int, char* tile) {
     const auto at = [&](int p) {
