@@ -416,6 +416,24 @@ def test_errors(call, error, text):
         call()
 
 
+@pytest.mark.parametrize("base", [nn.LSTM, nn.GRU, nn.RNN])
+def test_subclasses_check_for_themselves(base):
+    """The layers' own checks wait for a refusal; those of a subclass come first."""
+
+    class Short(base):
+        def check_input(self, input, batch_sizes):
+            super().check_input(input, batch_sizes)
+            if len(input) > 4:
+                raise ValueError("at most 4 steps")
+
+    assert Short(3, 4)(pycore.zeros(4, 1, 3))[0].shape == (4, 1, 4)
+    with pytest.raises(ValueError, match="at most 4 steps"):
+        Short(3, 4)(pycore.zeros(5, 1, 3))
+    with pytest.raises(RuntimeError, match="must be equal to input_size") as error:
+        base(3, 4)(pycore.zeros(5, 1, 2))
+    assert error.value.__suppress_context__  # the operator's own words are not shown
+
+
 def test_dropout_between_layers():
     with pytest.warns(UserWarning, match="dropout option adds dropout after all but last"):
         nn.LSTM(3, 4, dropout=0.5)

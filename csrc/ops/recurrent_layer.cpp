@@ -112,15 +112,26 @@ Tensor input_bias(const W& w, int64_t summed) {
   return out;
 }
 
-RecurrentInput prepared(const RecurrentInput& in, bool keep_order) {
-  RecurrentInput out = in;
-  const auto dense = [](Tensor& t) { t = t.defined() ? kernel_input(t, t.dtype()) : t; };
-  if (!keep_order) dense(out.x);
-  dense(out.h0);
-  dense(out.c0);
-  for (W& w : out.weights)
-    for (Tensor& t : w.t) dense(t);
-  return out;
+// Calls f on what a kernel reads; x may lie in an order of its own.
+template <class Input, class F>
+void over_operands(Input& in, bool keep_order, const F& f) {
+  if (!keep_order) f(in.x);
+  f(in.h0);
+  f(in.c0);
+  for (auto& w : in.weights)
+    for (auto& t : w.t) f(t);
+}
+// The same operands, all of them dense: `in` itself, or `copies` of those that are not. Handing out
+// references matters: counting a dozen tensors up and down costs as much as a step.
+const RecurrentInput& prepared(const RecurrentInput& in, bool keep_order, RecurrentInput& copies) {
+  bool dense = true;
+  over_operands(in, keep_order,
+                [&](const Tensor& t) { dense = dense && (!t.defined() || t.is_contiguous()); });
+  if (dense) return in;
+  copies = in;
+  over_operands(copies, keep_order,
+                [](Tensor& t) { t = t.defined() ? kernel_input(t, t.dtype()) : t; });
+  return copies;
 }
 
 // What forward leaves for backward, for one direction.
@@ -242,7 +253,8 @@ struct RecurrentBackward0 {
   void fused(Backward& b) const {
     const RecurrentInput given = inputs(b);
     const Layout l(spec, given);
-    const RecurrentInput in = prepared(given, l.batch_major);
+    RecurrentInput copies;
+    const RecurrentInput& in = prepared(given, l.batch_major, copies);
     const Tensor y = b.get(out);
     const DType dtype = in.x.dtype();
     const int64_t H = l.shape.hidden, S = l.shape.state, D = l.directions;
@@ -397,15 +409,19 @@ const char* node_name(const RecurrentSpec& spec, const RecurrentInput& in) {
 RecurrentOutput recurrent_layer(const RecurrentSpec& spec, const RecurrentInput& in) {
   const DType dtype = in.x.dtype();
   if (dtype != DType::float32 && dtype != DType::float64) return recurrent_composite(spec, in);
-  std::vector<Tensor> edges{in.x, in.h0, in.c0};
-  for (const W& w : in.weights) edges.insert(edges.end(), w.t.begin(), w.t.end());
+  std::vector<Tensor> edges;
+  if (grad_enabled()) {
+    edges = {in.x, in.h0, in.c0};
+    for (const W& w : in.weights) edges.insert(edges.end(), w.t.begin(), w.t.end());
+  }
   const bool keep = recording(TensorList(edges));
   const Layout l(spec, in);
   std::vector<Kept> kept(in.weights.size());
   RecurrentOutput r;
   {
     GradGuard off(false);
-    r = run(spec, l, prepared(in, l.batch_major), keep, kept);
+    RecurrentInput copies;
+    r = run(spec, l, prepared(in, l.batch_major, copies), keep, kept);
   }
   if (!keep) return r;
   RecurrentBackward0 rule;

@@ -25,6 +25,15 @@ Tensor = _C.Tensor
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "RNNCellBase"]
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+_CHECKS = frozenset(
+    {
+        "check_forward_args",
+        "check_hidden_size",
+        "check_input",
+        "get_expected_cell_size",
+        "get_expected_hidden_size",
+    }
+)
 
 
 def _check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> None:
@@ -149,9 +158,8 @@ class RNNBase(Module):
     @property
     def _flat_weights(self) -> list[Any]:
         """All weights in the order the operators take them."""
-        table = self._parameters
         try:
-            return [table[name] for name in self._flat_weights_names]
+            return list(map(self._parameters.__getitem__, self._flat_weights_names))
         except KeyError:  # replaced by something else than a parameter
             return [getattr(self, name) for name in self._flat_weights_names]
 
@@ -191,7 +199,15 @@ class RNNBase(Module):
             text += f", bidirectional={self.bidirectional}"
         return text
 
-    # --- what every call checks -------------------------------------------------------------------
+    # --- what a call checks -----------------------------------------------------------------------
+    # The operators check the same and more, so these run where an operator has refused, and before
+    # it only where a subclass has checks of its own.
+    _own_checks = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "_own_checks" not in cls.__dict__ and not _CHECKS.isdisjoint(cls.__dict__):
+            cls._own_checks = True
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Raise unless `input` has the dtype, dimensions and features of this layer."""
@@ -245,21 +261,46 @@ class RNNBase(Module):
         """The state with its sequences in another order."""
         return hx if permutation is None else hx.index_select(1, permutation)
 
+    _operator: Any
+
+    def _run(self, input: Tensor, batch_sizes: Tensor | None, hx: Any) -> Any:
+        """What the operator returns; what it refuses is told in the words of the checks."""
+        if self._own_checks:
+            self.check_forward_args(input, hx, batch_sizes)
+        try:
+            if batch_sizes is None:
+                return self._operator(
+                    input, hx, self._flat_weights, self.bias, self.num_layers, self.dropout,
+                    self.training, self.bidirectional, self.batch_first,
+                )  # fmt: skip
+            return self._operator(
+                input, batch_sizes, hx, self._flat_weights, self.bias, self.num_layers,
+                self.dropout, self.training, self.bidirectional,
+            )  # fmt: skip
+        except Exception:
+            try:
+                self.check_forward_args(input, hx, batch_sizes)
+            except Exception as refusal:
+                raise refusal from None
+            raise
+
+    def _initial(self, input: Tensor, batch_sizes: Tensor | None) -> Any:
+        if batch_sizes is not None:
+            batch = int(batch_sizes[0])
+        else:
+            batch = input.size(0 if self.batch_first else 1)
+        layers = self.num_layers * 2 if self.bidirectional else self.num_layers
+        return self._zeros(layers, batch, input.dtype)
+
     # --- one state: GRU and RNN -------------------------------------------------------------------
 
-    _operator: Any
     _word = ""  # PyTorch's text says "tensor" for one of them
 
     def forward(self, input: Any, hx: Any = None) -> Any:
-        operator = self._operator
         if isinstance(input, PackedSequence):
             data, batch_sizes, order, back = input
             hx = self._initial(data, batch_sizes) if hx is None else self.permute_hidden(hx, order)
-            self.check_forward_args(data, hx, batch_sizes)
-            output, hidden = operator(
-                data, batch_sizes, hx, self._flat_weights, self.bias, self.num_layers,
-                self.dropout, self.training, self.bidirectional,
-            )  # fmt: skip
+            output, hidden = self._run(data, batch_sizes, hx)
             packed = PackedSequence(output, batch_sizes, order, back)
             return packed, self.permute_hidden(hidden, back)
         dims = input.dim()
@@ -279,18 +320,14 @@ class RNNBase(Module):
             hx = None if hx is None else hx.unsqueeze(1)
         if hx is None:
             hx = self._initial(input, None)
-        self.check_forward_args(input, hx, None)
-        output, hidden = operator(
-            input, hx, self._flat_weights, self.bias, self.num_layers, self.dropout,
-            self.training, self.bidirectional, self.batch_first,
-        )  # fmt: skip
+        output, hidden = self._run(input, None, hx)
         if dims == 2:
             return output.squeeze(batch_dim), hidden.squeeze(1)
         return output, hidden
 
-    def _initial(self, input: Tensor, batch_sizes: Tensor | None) -> Tensor:
-        shape = self._state_shape(input, batch_sizes, self.hidden_size)
-        return _C.zeros(shape, dtype=input.dtype)
+    def _zeros(self, layers: int, batch: int, dtype: Any) -> Any:
+        """States to start from, for `layers` layers and directions."""
+        return _C.zeros((layers, batch, self.hidden_size), dtype=dtype)
 
 
 class RNN(RNNBase):
@@ -375,6 +412,9 @@ class LSTM(RNNBase):
     (pycore.Size([7, 3, 5]), pycore.Size([1, 3, 5]), pycore.Size([1, 3, 20]))
     """
 
+    _operator = staticmethod(_C.lstm)
+    _own_checks = False  # those below say what the operator checks
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__("LSTM", *args, **kwargs)
 
@@ -402,22 +442,17 @@ class LSTM(RNNBase):
             return hx
         return hx[0].index_select(1, permutation), hx[1].index_select(1, permutation)
 
-    def _initial(self, input: Tensor, batch_sizes: Tensor | None) -> Any:
-        shape = self._state_shape(input, batch_sizes, self.hidden_size)
-        c = _C.zeros(shape, dtype=input.dtype)
+    def _zeros(self, layers: int, batch: int, dtype: Any) -> Any:
+        c = _C.zeros((layers, batch, self.hidden_size), dtype=dtype)
         if not self.proj_size:
             return c, c
-        return _C.zeros((*shape[:2], self.proj_size), dtype=input.dtype), c
+        return _C.zeros((layers, batch, self.proj_size), dtype=dtype), c
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         if isinstance(input, PackedSequence):
             data, batch_sizes, order, back = input
             hx = self._initial(data, batch_sizes) if hx is None else self.permute_hidden(hx, order)
-            self.check_forward_args(data, hx, batch_sizes)
-            output, h, c = _C.lstm(
-                data, batch_sizes, hx, self._flat_weights, self.bias, self.num_layers,
-                self.dropout, self.training, self.bidirectional,
-            )  # fmt: skip
+            output, h, c = self._run(data, batch_sizes, hx)
             packed = PackedSequence(output, batch_sizes, order, back)
             return packed, self.permute_hidden((h, c), back)
         dims = input.dim()
@@ -437,11 +472,7 @@ class LSTM(RNNBase):
                 )
             if dims == 2:
                 hx = (hx[0].unsqueeze(1), hx[1].unsqueeze(1))
-        self.check_forward_args(input, hx, None)
-        output, h, c = _C.lstm(
-            input, hx, self._flat_weights, self.bias, self.num_layers, self.dropout,
-            self.training, self.bidirectional, self.batch_first,
-        )  # fmt: skip
+        output, h, c = self._run(input, None, hx)
         if dims == 2:
             return output.squeeze(batch_dim), (h.squeeze(1), c.squeeze(1))
         return output, (h, c)
