@@ -109,7 +109,21 @@ def against_samples(n: int, count: int, wide: int, limit: int) -> np.ndarray:
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 def test_worst_pivots(lanes: int, dtype: str) -> None:
     for n in (3000, 20_000):
-        check(against_samples(n, lanes, 4 * lanes, 16 * lanes).astype(dtype), 0)
+        values = against_samples(n, lanes, 4 * lanes, 24 * lanes)
+        check(values.astype(dtype), 0)
+        check((values * 100_003).astype(dtype), 0)  # too wide for keys and places in 32 bits
+
+
+@pytest.mark.parametrize("n", [17, 500, 4096, 20_000])
+@pytest.mark.parametrize("outliers", [1, 3])
+def test_keys_that_differ_in_their_low_bits_alone(n: int, outliers: int) -> None:
+    rng = np.random.default_rng(6)
+    for spread in (2, 512, 1 << 16):
+        x = (1 << 22) + rng.integers(0, spread, n)
+        x[rng.integers(0, n, outliers)] = np.iinfo(np.int32).max
+        x[rng.integers(0, n, outliers)] = np.iinfo(np.int32).min
+        check(x.astype("int32"), 0)
+        check(x.astype("int32").view("float32"), 0)
 
 
 def test_values_alone_have_derivatives_and_keep_bits() -> None:
@@ -118,3 +132,22 @@ def test_values_alone_have_derivatives_and_keep_bits() -> None:
     assert x.grad.tolist() == [[3.0, 2.0], [1.0, 4.0]]
     zeros = pycore.tensor([1.0, 0.0, -0.0, -1.0, 0.0]).msort()
     assert pycore.signbit(zeros).tolist() == [True, False, True, False, False]
+
+
+def test_parts_on_two_threads_do_not_share_spare_room() -> None:
+    threads = pycore.get_num_threads()
+    pycore.set_num_threads(2)
+    try:
+        rng = np.random.default_rng(5)
+        for n in (40_000, 150_000):
+            for dtype in ("float32", "float64", "int32"):
+                for _ in range(10):
+                    x = rng.standard_normal(n).astype(dtype) * 1000
+                    t = pycore.from_numpy(x.astype(dtype))
+                    want = np.argsort(t.numpy(), kind="stable")
+                    values, places = t.sort()
+                    assert np.array_equal(places.numpy(), want)
+                    assert np.array_equal(values.numpy(), t.numpy()[want])
+                    assert np.array_equal(t.msort().numpy(), values.numpy())
+    finally:
+        pycore.set_num_threads(threads)

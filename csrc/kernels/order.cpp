@@ -1,6 +1,7 @@
 // Values as ranks, and searches among values by rank. Must not know tensors.
 #include "kernels/order.h"
 
+#include "kernels/sort_places.h"
 #include "kernels/vector_sort.h"
 #include "simd/vec.h"
 
@@ -80,6 +81,40 @@ void unrank(const uint64_t* ranks, int64_t n, const void* x, int64_t stride, uin
   }
 }
 
+// Keys as signed integers of 32 bits, and back; see OrderKernels.
+template <class Key>
+void write_keys_of(const void* x, int64_t n, int64_t stride, uint32_t flip, int32_t* out) {
+  const auto* p = static_cast<const typename Key::Type*>(x);
+  flip &= static_cast<typename Key::Type>(~typename Key::Type{0});
+  if (stride == 1) {
+    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<int32_t>(Key::of(p[i]) ^ flip);
+  } else {
+    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<int32_t>(Key::of(p[i * stride]) ^ flip);
+  }
+}
+template <class Key>
+void values_of(const int32_t* keys, const int64_t* places, int64_t lines, int64_t n, const void* x,
+               int64_t step, int64_t stride, uint32_t flip, void* values) {
+  using Bits = typename Key::Type;
+  const Bits* p = static_cast<const Bits*>(x);
+  flip &= static_cast<Bits>(~Bits{0});
+  Bits* __restrict out = static_cast<Bits*>(values);
+  uint32_t lost = 0;
+  const auto turn = [&](int64_t i, uint32_t key) {
+    key ^= flip;
+    lost |= Key::lost(key);
+    out[i] = Key::bits(key);
+  };
+  if constexpr (sizeof(Bits) == 4)
+    for (int64_t i = 0; i < lines * n; ++i) turn(i, out[i]);
+  else
+    for (int64_t i = 0; i < lines * n; ++i) turn(i, static_cast<uint32_t>(keys[i]));
+  if (lost == 0) return;
+  for (int64_t line = 0; line < lines; ++line, out += n, places += n, p += step)
+    for (int64_t i = 0; i < n; ++i)
+      if (Key::lost(Key::of(out[i]))) out[i] = p[places[i] * stride];
+}
+
 template <class Key, int kCount>
 PYCORE_INLINE bool any_below(const typename Key::Type* p, uint32_t flip, uint32_t bound) {
   uint32_t found = 0;
@@ -99,22 +134,31 @@ int64_t first_below(const void* x, int64_t begin, int64_t n, uint32_t flip, uint
   return n;
 }
 
+#define PYCORE_SHORT_KEYS                    \
+  KEYS(uint8, UnsignedKey<uint8_t>)          \
+  KEYS(bool_, UnsignedKey<uint8_t>)          \
+  KEYS(int8, SignedKey<uint8_t>)             \
+  KEYS(int16, SignedKey<uint16_t>)           \
+  KEYS(int32, SignedKey<uint32_t>)           \
+  KEYS(float16, FloatKey<uint16_t, 0x7c00>)  \
+  KEYS(bfloat16, FloatKey<uint16_t, 0x7f80>) \
+  KEYS(float32, FloatKey<uint32_t, 0x7f800000>)
+
 constexpr OrderKernels make_kernels() {
   OrderKernels k{};
 #define KEYS(dtype, ...)                                          \
   k.ranks[static_cast<int>(DType::dtype)] = ranks<__VA_ARGS__>;   \
   k.unrank[static_cast<int>(DType::dtype)] = unrank<__VA_ARGS__>; \
   k.first_below[static_cast<int>(DType::dtype)] = first_below<__VA_ARGS__>;
-  KEYS(uint8, UnsignedKey<uint8_t>)
-  KEYS(bool_, UnsignedKey<uint8_t>)
-  KEYS(int8, SignedKey<uint8_t>)
-  KEYS(int16, SignedKey<uint16_t>)
-  KEYS(int32, SignedKey<uint32_t>)
-  KEYS(float16, FloatKey<uint16_t, 0x7c00>)
-  KEYS(bfloat16, FloatKey<uint16_t, 0x7f80>)
-  KEYS(float32, FloatKey<uint32_t, 0x7f800000>)
+  PYCORE_SHORT_KEYS
 #undef KEYS
 #if defined(__AVX2__)
+#define KEYS(dtype, ...)                                               \
+  k.keys[static_cast<int>(DType::dtype)] = write_keys_of<__VA_ARGS__>; \
+  k.values[static_cast<int>(DType::dtype)] = values_of<__VA_ARGS__>;
+  PYCORE_SHORT_KEYS
+#undef KEYS
+  k.sort_places = sort_places;
   k.sort_integers = vector_sort<int64_t>;
   constexpr bool kWide = simd::kRegisterBytes == 64;
   k.sort_up_to = kWide ? 8192 : 2048;

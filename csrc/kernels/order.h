@@ -25,6 +25,18 @@ struct OrderKernels {
                           uint32_t flip, void* values, int64_t* places);
 
   // What follows sorts in vector registers and is null at levels that cannot (kernels/vector_sort).
+  // Keys as signed integers: out[i] is the key of x[i * stride] ^ flip; here flip also turns the
+  // highest bit of 32, and types with fewer bits leave out the bits that they lack.
+  void (*keys[kDTypes])(const void* x, int64_t n, int64_t stride, uint32_t flip, int32_t* out);
+  // Puts each of several lines of n such keys, one after the other, in order, equal ones in the
+  // order of their places, which are counted from the line's beginning. `keys` is overwritten;
+  // `spare` has room for 3 * n + 2 * kSortSpare.
+  void (*sort_places)(const Context& ctx, int32_t* keys, int64_t lines, int64_t n, int32_t* sorted,
+                      int64_t* places, int32_t* spare);
+  // From sorted keys to values. Values of 32 bits take the place of their keys: `keys` is not read.
+  // Zeros and NaNs are read from x, in which lines begin `step` apart.
+  void (*values[kDTypes])(const int32_t* keys, const int64_t* places, int64_t lines, int64_t n,
+                          const void* x, int64_t step, int64_t stride, uint32_t flip, void* values);
   // Integers in ascending order.
   void (*sort_integers)(const Context& ctx, int64_t* p, int64_t n, int64_t* spare);
   // Faster than three passes of a radix sort up to so many of them, and from so many on again,

@@ -89,26 +89,31 @@ PYCORE_INLINE void order_rows(Vec<T>& a, Vec<T>& b) {
   a = least;
 }
 
+// The networks are those of the next power of two, kSpan. Rows from kRows on would hold the
+// greatest value, which no comparison moves down: these rows and what compares with them are left
+// out.
+constexpr int span_of(int rows) { return rows <= 1 ? 1 : 2 * span_of((rows + 1) / 2); }
+
 // Batcher's odd-even merge of rows kFirst, kFirst + kStep, ...; and the sort made of it, which puts
 // each column in order (Knuth, The Art of Computer Programming 3, 5.3.4).
-template <class T, int kFirst, int kRows, int kStep>
+template <class T, int kRows, int kFirst, int kSpan, int kStep>
 PYCORE_INLINE void merge_rows(Vec<T>* v) {
-  if constexpr (2 * kStep < kRows) {
-    merge_rows<T, kFirst, kRows, 2 * kStep>(v);
-    merge_rows<T, kFirst + kStep, kRows, 2 * kStep>(v);
-#pragma GCC unroll 16
-    for (int i = kFirst + kStep; i + kStep < kFirst + kRows; i += 2 * kStep)
-      order_rows<T>(v[i], v[i + kStep]);
-  } else {
+  if constexpr (2 * kStep < kSpan) {
+    merge_rows<T, kRows, kFirst, kSpan, 2 * kStep>(v);
+    merge_rows<T, kRows, kFirst + kStep, kSpan, 2 * kStep>(v);
+#pragma GCC unroll 32
+    for (int i = kFirst + kStep; i + kStep < kFirst + kSpan; i += 2 * kStep)
+      if (i + kStep < kRows) order_rows<T>(v[i], v[i + kStep]);
+  } else if constexpr (kFirst + kStep < kRows) {
     order_rows<T>(v[kFirst], v[kFirst + kStep]);
   }
 }
-template <class T, int kFirst, int kRows>
+template <class T, int kRows, int kFirst, int kSpan>
 PYCORE_INLINE void sort_columns(Vec<T>* v) {
-  if constexpr (kRows > 1) {
-    sort_columns<T, kFirst, kRows / 2>(v);
-    sort_columns<T, kFirst + kRows / 2, kRows / 2>(v);
-    merge_rows<T, kFirst, kRows, 1>(v);
+  if constexpr (kSpan > 1 && kFirst + 1 < kRows) {
+    sort_columns<T, kRows, kFirst, kSpan / 2>(v);
+    sort_columns<T, kRows, kFirst + kSpan / 2, kSpan / 2>(v);
+    merge_rows<T, kRows, kFirst, kSpan, 1>(v);
   }
 }
 
@@ -116,17 +121,32 @@ template <class T, int kFlip, int... I>
 PYCORE_INLINE Vec<T> exchange(Vec<T> v, simd::Lanes<I...>) {
   return __builtin_shufflevector(v, v, (I ^ kFlip)...);
 }
+// One bit per lane whose number has the bit kHigh.
+template <int kHigh, int... I>
+constexpr unsigned lanes_with(simd::Lanes<I...>) {
+  return (((I & kHigh) != 0 ? 1u << I : 0u) | ...);
+}
 // Compares each lane with lane ^ kFlip; the one without the bit kHigh gets the smaller value.
 template <class T, int kFlip, int kHigh>
 PYCORE_INLINE void order_lanes(Vec<T>& v) {
   using All = typename simd::MakeLanes<kLanes<T>>::type;
   const Vec<T> other = exchange<T, kFlip>(v, All{});
+#if defined(__AVX512F__)
+  // The greater ones straight into their lanes.
+  if constexpr (sizeof(T) == 4)
+    v = (Vec<T>)_mm512_mask_max_epi32(_mm512_min_epi32((__m512i)v, (__m512i)other),
+                                      lanes_with<kHigh>(All{}), (__m512i)v, (__m512i)other);
+  else
+    v = (Vec<T>)_mm512_mask_max_epi64(_mm512_min_epi64((__m512i)v, (__m512i)other),
+                                      lanes_with<kHigh>(All{}), (__m512i)v, (__m512i)other);
+#else
   v = simd::blend_by_bit<T, kHigh>(v < other ? v : other, v < other ? other : v, All{});
+#endif
 }
 template <class T, int kRows, int kDistance>
 PYCORE_INLINE void order_within_rows(Vec<T>* v) {
   if constexpr (kDistance >= 1) {
-#pragma GCC unroll 16
+#pragma GCC unroll 32
     for (int i = 0; i < kRows; ++i) order_lanes<T, kDistance, kDistance>(v[i]);
     order_within_rows<T, kRows, kDistance / 2>(v);
   }
@@ -135,25 +155,26 @@ template <class T, int kRows, int kSize, int kFlip>
 PYCORE_INLINE void order_between_rows(Vec<T>* v) {
   if constexpr (kSize > 1) {
     using All = typename simd::MakeLanes<kLanes<T>>::type;
-#pragma GCC unroll 16
+#pragma GCC unroll 32
     for (int first = 0; first < kRows; first += kSize)
-#pragma GCC unroll 16
+#pragma GCC unroll 32
       for (int i = 0; i < kSize / 2; ++i) {
-        Vec<T>& high = v[first + kSize - 1 - i];
-        high = exchange<T, kFlip>(high, All{});
-        order_rows<T>(v[first + i], high);
+        const int last = first + kSize - 1 - i;
+        if (last >= kRows) continue;
+        v[last] = exchange<T, kFlip>(v[last], All{});
+        order_rows<T>(v[first + i], v[last]);
       }
     order_between_rows<T, kRows, kSize / 2, kFlip>(v);
   }
 }
 // Groups of kWidth columns are in order, row by row; merges pairs of them until there is one. The
 // second of a pair is read backwards, so that the two are a bitonic sequence, and a half-cleaner
-// meets row i with row kSize - 1 - i and lane j with lane j ^ (2 kWidth - 1).
+// meets row i with row kSpan - 1 - i and lane j with lane j ^ (2 kWidth - 1).
 template <class T, int kRows, int kWidth>
 PYCORE_INLINE void merge_columns(Vec<T>* v) {
   if constexpr (kWidth < kLanes<T>) {
-    order_between_rows<T, kRows, kRows, 2 * kWidth - 1>(v);
-#pragma GCC unroll 16
+    order_between_rows<T, kRows, span_of(kRows), 2 * kWidth - 1>(v);
+#pragma GCC unroll 32
     for (int i = 0; i < kRows; ++i) order_lanes<T, 2 * kWidth - 1, kWidth>(v[i]);
     order_within_rows<T, kRows, kWidth / 2>(v);
     merge_columns<T, kRows, 2 * kWidth>(v);
@@ -164,14 +185,14 @@ template <class T, int... I>
 PYCORE_INLINE Vec<T> counting_lanes(simd::Lanes<I...>) {
   return Vec<T>{I...};
 }
-// More than half of kRows registers of values, and no more than these.
-template <class T, int kRows>
+// More values than fill kFull registers, and no more than fill kRows.
+template <class T, int kRows, int kFull>
 __attribute__((noinline)) void sort_few(T* p, int64_t n) {
-  constexpr int kL = kLanes<T>, kFull = kRows / 2;
+  constexpr int kL = kLanes<T>;
   const auto lanes = counting_lanes<T>(typename simd::MakeLanes<kL>::type{});
   Vec<T> v[kRows];
   int count[kRows];  // lanes of this row that are values; the others go to the end
-#pragma GCC unroll 16
+#pragma GCC unroll 32
   for (int i = 0; i < kRows; ++i) {
     const int64_t left = n - i * kL;
     count[i] = static_cast<int>(left < 0 ? 0 : left < kL ? left : kL);
@@ -182,9 +203,9 @@ __attribute__((noinline)) void sort_few(T* p, int64_t n) {
                  ? simd::load_partial<T>(p + i * kL, count[i])
                  : simd::splat<T>(kGreatest<T>);
   }
-  sort_columns<T, 0, kRows>(v);
+  sort_columns<T, kRows, 0, span_of(kRows)>(v);
   merge_columns<T, kRows, 1>(v);
-#pragma GCC unroll 16
+#pragma GCC unroll 32
   for (int i = 0; i < kRows; ++i) {
     if (i < kFull)
       simd::store<T>(p + i * kL, v[i]);
@@ -193,18 +214,21 @@ __attribute__((noinline)) void sort_few(T* p, int64_t n) {
   }
 }
 
-inline constexpr int kMostRows = 16;
+inline constexpr int kMostRows = 24;
 template <class T>
 inline constexpr int64_t kFew = kMostRows * kLanes<T>;
 
 template <class T>
 inline void sort_small(T* p, int64_t n) {
   constexpr int64_t kL = kLanes<T>;
-  if (n <= kL) return sort_few<T, 1>(p, n);
-  if (n <= 2 * kL) return sort_few<T, 2>(p, n);
-  if (n <= 4 * kL) return sort_few<T, 4>(p, n);
-  if (n <= 8 * kL) return sort_few<T, 8>(p, n);
-  return sort_few<T, 16>(p, n);
+  if (n <= kL) return sort_few<T, 1, 0>(p, n);
+  if (n <= 2 * kL) return sort_few<T, 2, 1>(p, n);
+  if (n <= 4 * kL) return sort_few<T, 4, 2>(p, n);
+  if (n <= 8 * kL) return sort_few<T, 8, 4>(p, n);
+  if (n <= 12 * kL) return sort_few<T, 12, 8>(p, n);
+  if (n <= 16 * kL) return sort_few<T, 16, 12>(p, n);
+  if (n <= 20 * kL) return sort_few<T, 20, 16>(p, n);
+  return sort_few<T, 24, 20>(p, n);
 }
 
 // --- quicksort
@@ -212,26 +236,40 @@ inline void sort_small(T* p, int64_t n) {
 // The first n lanes, all of them or fewer.
 constexpr unsigned first_lanes(int n) { return (1u << n) - 1; }
 
-// Values below the pivot first; returns their number. The others wait in `spare`, which has room
-// for n and a register more. Whole registers are stored: what lies beyond the packed lanes is
-// either overwritten or has been read.
+// Where values wait while others are put in order, and the same for what moves along with them, if
+// anything does. Room for as many, and a register more.
 template <class T>
-__attribute__((noinline)) int64_t partition(T* p, int64_t n, T pivot, T* spare) {
-  constexpr int kL = kLanes<T>, kUnroll = 4;
+struct Lot {
+  T *values, *spare;
+  T *places = nullptr, *spare_places = nullptr;
+};
+
+// Values below the pivot first, each part in the order it had; returns their number. The others
+// wait in the spare room. Whole registers are stored: what lies beyond the packed lanes is either
+// overwritten or has been read.
+template <class T, bool kPlaces>
+__attribute__((noinline)) int64_t partition(const Lot<T> lot, int64_t n, T pivot) {
+  constexpr int kL = kLanes<T>, kUnroll = 4, kOf = kPlaces ? 2 : 1;
   const Vec<T> bound = simd::splat<T>(pivot);
-  T *low = p, *high = spare;
-  int64_t i = 0;
+  T* const p[2] = {lot.values, lot.places};
+  T* const spare[2] = {lot.spare, lot.spare_places};
+  int64_t low = 0, high = 0, i = 0;
   for (; i + kUnroll * kL <= n; i += kUnroll * kL) {
-    Vec<T> v[kUnroll];
+    Vec<T> v[kOf][kUnroll];
     unsigned below[kUnroll];
+#pragma GCC unroll 2
+    for (int of = 0; of < kOf; ++of)
 #pragma GCC unroll 4
-    for (int k = 0; k < kUnroll; ++k) v[k] = simd::load<T>(p + i + k * kL);
+      for (int k = 0; k < kUnroll; ++k) v[of][k] = simd::load<T>(p[of] + i + k * kL);
 #pragma GCC unroll 4
-    for (int k = 0; k < kUnroll; ++k) below[k] = lanes_below<T>(v[k], bound);
+    for (int k = 0; k < kUnroll; ++k) below[k] = lanes_below<T>(v[0][k], bound);
 #pragma GCC unroll 4
     for (int k = 0; k < kUnroll; ++k) {
-      simd::store<T>(low, pack_lanes<T>(v[k], below[k]));
-      simd::store<T>(high, pack_lanes<T>(v[k], ~below[k] & first_lanes(kL)));
+#pragma GCC unroll 2
+      for (int of = 0; of < kOf; ++of) {
+        simd::store<T>(p[of] + low, pack_lanes<T>(v[of][k], below[k]));
+        simd::store<T>(spare[of] + high, pack_lanes<T>(v[of][k], ~below[k] & first_lanes(kL)));
+      }
       const int64_t count = __builtin_popcount(below[k]);
       low += count;
       high += kL - count;
@@ -240,21 +278,31 @@ __attribute__((noinline)) int64_t partition(T* p, int64_t n, T pivot, T* spare) 
 #pragma GCC unroll 1
   for (; i < n; i += kL) {
     const int left = n - i < kL ? static_cast<int>(n - i) : kL;
-    const Vec<T> v = simd::load_partial<T>(p + i, left);
-    const unsigned below = lanes_below<T>(v, bound) & first_lanes(left);
-    const int count = __builtin_popcount(below);
-    simd::store_partial<T>(low, pack_lanes<T>(v, below), count);
-    simd::store<T>(high, pack_lanes<T>(v, ~below & first_lanes(left)));
+    unsigned below = 0;
+    int count = 0;
+#pragma GCC unroll 2
+    for (int of = 0; of < kOf; ++of) {
+      const Vec<T> v = simd::load_partial<T>(p[of] + i, left);
+      if (of == 0) {
+        below = lanes_below<T>(v, bound) & first_lanes(left);
+        count = __builtin_popcount(below);
+      }
+      simd::store_partial<T>(p[of] + low, pack_lanes<T>(v, below), count);
+      simd::store<T>(spare[of] + high, pack_lanes<T>(v, ~below & first_lanes(left)));
+    }
     low += count;
     high += left - count;
   }
-  const int64_t first = low - p;
-  const T* from = spare;
+#pragma GCC unroll 2
+  for (int of = 0; of < kOf; ++of) {
+    const T *from = spare[of], *end = from + high;
+    T* to = p[of] + low;
 #pragma GCC unroll 1
-  for (; from + kL <= high; from += kL, low += kL) simd::store<T>(low, simd::load<T>(from));
-  const int left = static_cast<int>(high - from);
-  simd::store_partial<T>(low, simd::load<T>(from), left);
-  return first;
+    for (; from + kL <= end; from += kL, to += kL) simd::store<T>(to, simd::load<T>(from));
+    const int left = static_cast<int>(end - from);
+    simd::store_partial<T>(to, simd::load<T>(from), left);
+  }
+  return low;
 }
 
 // The middle one of a sample.
@@ -292,14 +340,14 @@ __attribute__((noinline)) void heap_sort(T* p, int64_t n) {
 
 // One step: where the second of two parts begins that can be sorted on their own. *done says that
 // the values of the first part are all equal.
-template <class T>
-int64_t split(T* p, int64_t n, T* spare, bool* done) {
-  const T pivot = choose_pivot<T>(p, n);
-  const int64_t below = partition<T>(p, n, pivot, spare);
+template <class T, bool kPlaces>
+int64_t split(const Lot<T>& lot, int64_t n, bool* done) {
+  const T pivot = choose_pivot<T>(lot.values, n);
+  const int64_t below = partition<T, kPlaces>(lot, n, pivot);
   *done = below == 0;
   if (below > 0) return below;
   // No value is less than the pivot: part from it those that equal it.
-  return pivot == kGreatest<T> ? n : partition<T>(p, n, static_cast<T>(pivot + 1), spare);
+  return pivot == kGreatest<T> ? n : partition<T, kPlaces>(lot, n, static_cast<T>(pivot + 1));
 }
 
 template <class T>
@@ -307,7 +355,7 @@ void quicksort(T* p, int64_t n, T* spare, int depth) {
   while (n > kFew<T>) {
     if (depth-- == 0) return heap_sort<T>(p, n);
     bool done = false;
-    const int64_t first = split<T>(p, n, spare, &done);
+    const int64_t first = split<T, false>({p, spare}, n, &done);
     if (!done) quicksort<T>(p, first, spare, depth);
     p += first;
     n -= first;
@@ -319,35 +367,46 @@ inline int depth_limit(int64_t n) {
   return 2 * (64 - __builtin_clzll(static_cast<unsigned long long>(n) | 1));
 }
 
-// Sorts n values; `spare` has room for n and kSortSpare more.
-template <class T>
-void vector_sort(const Context& ctx, T* p, int64_t n, T* spare) {
+// Cuts n values into parts that can be sorted on their own, one after the other in memory, and
+// calls sort(first, count, which, same) for each, on several threads if there are any; `same` says
+// that the values are all equal.
+template <class T, bool kPlaces, class Sort>
+void sort_parts(const Context& ctx, const Lot<T>& lot, int64_t n, const Sort& sort) {
   constexpr int64_t kAlone = 1 << 14;  // values that one thread sorts before another has begun
   constexpr int kMost = 16;            // parts, a register more room for each
   static_assert(kMost * kLanes<T> <= kSortSpare);
-  if (ctx.threads <= 1 || n <= 2 * kAlone) return quicksort<T>(p, n, spare, depth_limit(n));
   struct Part {
-    T* p;
-    int64_t n;
-  } parts[kMost] = {{p, n}};
-  int count = 1, longest = 0;
-  for (int steps = 0; count < kMost && steps < 2 * kMost; ++steps) {
+    int64_t first, n;
+    bool same;
+  } parts[kMost] = {{0, n, false}};
+  int count = 1;
+  while (ctx.threads > 1 && n > 2 * kAlone && count < kMost) {
+    int longest = 0;
     for (int i = 0; i < count; ++i)
-      if (parts[i].n > parts[longest].n) longest = i;
+      if (!parts[i].same && (parts[longest].same || parts[i].n > parts[longest].n)) longest = i;
     Part& whole = parts[longest];
-    if (whole.n <= (n / 6 > kAlone ? n / 6 : kAlone)) break;
+    if (whole.same || whole.n <= (n / 6 > kAlone ? n / 6 : kAlone)) break;
+    Lot<T> rest = lot;
+    rest.values += whole.first;
+    if constexpr (kPlaces) rest.places += whole.first;
     bool done = false;
-    const int64_t first = split<T>(whole.p, whole.n, spare, &done);
-    const Part second = {whole.p + first, whole.n - first};
+    const int64_t first = split<T, kPlaces>(rest, whole.n, &done);
+    const Part second = {whole.first + first, whole.n - first, false};
     whole.n = first;
-    if (done)
-      whole = second;
-    else
-      parts[count++] = second;
+    whole.same = done;
+    if (second.n == 0) continue;
+    // In the order of memory, since a part's number says how far its spare room is moved.
+    for (int i = count++; i > longest + 1; --i) parts[i] = parts[i - 1];
+    parts[longest + 1] = second;
   }
-  run_tasks(ctx, count, [&](int64_t i) {
-    const Part& part = parts[i];
-    quicksort<T>(part.p, part.n, spare + (part.p - p) + i * kLanes<T>, depth_limit(part.n));
+  run_tasks(ctx, count, [&](int64_t i) { sort(parts[i].first, parts[i].n, i, parts[i].same); });
+}
+
+// Sorts n values; `spare` has room for n and kSortSpare more.
+template <class T>
+void vector_sort(const Context& ctx, T* p, int64_t n, T* spare) {
+  sort_parts<T, false>(ctx, {p, spare}, n, [&](int64_t first, int64_t size, int64_t i, bool same) {
+    if (!same) quicksort<T>(p + first, size, spare + first + i * kLanes<T>, depth_limit(size));
   });
 }
 

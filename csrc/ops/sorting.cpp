@@ -102,11 +102,140 @@ void for_sorted_lines(const Tensor& input, const Tensor& out, int64_t dim, bool 
   });
 }
 
+// Several lines lie one after the other in `lines`; element k of line j goes to
+// out[k * stride + j].
+template <class Item>
+void write_columns(const void* lines, int64_t count, int64_t n, int64_t stride, void* out) {
+  const Item* from = static_cast<const Item*>(lines);
+  Item* to = static_cast<Item*>(out);
+  for (int64_t k = 0; k < n; ++k)
+    for (int64_t j = 0; j < count; ++j) to[k * stride + j] = from[j * n + k];
+}
+
+// Sorts lines whose keys have 32 bits or fewer in vector registers (OrderKernels::sort_places).
+class PlacedSort {
+ public:
+  PlacedSort(const Tensor& input, int64_t dim, bool descending, const Tensor& values,
+             const Tensor& indices)
+      : input_(input),
+        values_(values),
+        indices_(indices),
+        n_(size_along(input, dim)),
+        item_(input.item_size()),
+        flip_((descending ? ~uint32_t{0} : 0) ^ uint32_t{1} << 31),
+        from_(lines_of(input, input.sizes(), dim)),
+        to_(lines_of(values, input.sizes(), dim)) {}
+
+  // Long lines of few different keys are left to the radix sort.
+  static bool suits(DType dtype, int64_t n) {
+    constexpr int64_t kMost = 8192;
+    const auto& order = *kernels_now().order;
+    return order.keys[static_cast<int>(dtype)] && n >> 30 == 0 &&
+           (item_size(dtype) == 4 || n <= kMost);
+  }
+
+  void run() const {
+    const bool rows = from_.inner.n == 1;
+    for_line_blocks(from_, [&](int64_t ob, int64_t oe, int64_t ib, int64_t ie) {
+      if (rows)
+        sort_rows(ob, oe);
+      else
+        sort_columns(ob, oe, ib, ie);
+    });
+  }
+
+ private:
+  using Ints = kernels::Scratch<int32_t>;
+
+  // Lines that the input holds at x, `step` apart.
+  struct Group {
+    const char* x;
+    int64_t count, step;
+  };
+  // Their values at `values` and places at `places`, line by line; keys has room for all of them,
+  // and so has `sorted`, which is the same memory as `values` where these have 32 bits.
+  void sort(const Group& group, int32_t* keys, int32_t* sorted, void* values, int64_t* places,
+            int32_t* spare) const {
+    const auto& order = *kernels_now().order;
+    const auto dtype = static_cast<size_t>(input_.dtype());
+    const bool whole = from_.stride == 1 && group.step == n_;  // no gap between the lines
+    if (group.count == 1 || whole)
+      parallel_for(group.count * n_, kPart, [&](int64_t b, int64_t e) {
+        order.keys[dtype](group.x + b * from_.stride * item_, e - b, from_.stride, flip_, keys + b);
+      });
+    else
+      for (int64_t j = 0; j < group.count; ++j)
+        order.keys[dtype](group.x + j * group.step * item_, n_, from_.stride, flip_, keys + j * n_);
+    order.sort_places(kernel_context(), keys, group.count, n_, sorted, places, spare);
+    if (group.count > 1)
+      return order.values[dtype](sorted, places, group.count, n_, group.x, group.step, from_.stride,
+                                 flip_, values);
+    parallel_for(n_, kPart, [&](int64_t b, int64_t e) {
+      order.values[dtype](sorted + b, places + b, 1, e - b, group.x, 0, from_.stride, flip_,
+                          static_cast<char*>(values) + b * item_);
+    });
+  }
+
+  void sort_rows(int64_t begin, int64_t end) const {
+    constexpr int64_t kElements = 4096;
+    const bool even = from_.outer_step.has_value();
+    const int64_t most = even ? std::clamp<int64_t>(kElements / n_, 1, end - begin) : 1;
+    Ints keys(kernel_context(), most * n_ + kernels::kSortSpare), spare = spare_room();
+    Ints narrow(kernel_context(), item_ < 4 ? most * n_ : 0);
+    for (int64_t o = begin; o < end; o += most) {
+      char* values = values_->data + o * n_ * item_;
+      int32_t* sorted =
+          item_ < 4 ? narrow.get() : static_cast<int32_t*>(static_cast<void*>(values));
+      sort({at(o, 0), std::min(most, end - o), from_.outer_step.value_or(0)}, keys.get(), sorted,
+           values, indices_.data<int64_t>() + o * n_, spare.get());
+    }
+  }
+
+  // Columns of a matrix: as many at once as lie in one line of the cache.
+  void sort_columns(int64_t ob, int64_t oe, int64_t ib, int64_t ie) const {
+    constexpr int64_t kElements = 1 << 20, kColumns = 16;
+    const int64_t most =
+        from_.inner_step ? std::min(std::clamp<int64_t>(kElements / n_, 1, kColumns), ie - ib) : 1;
+    Ints keys(kernel_context(), most * n_ + kernels::kSortSpare), spare = spare_room();
+    Ints sorted(kernel_context(), most * n_), narrow(kernel_context(), item_ < 4 ? most * n_ : 0);
+    kernels::Scratch<int64_t> places(kernel_context(), most * n_);
+    for (int64_t o = ob; o < oe; ++o)
+      for (int64_t i = ib; i < ie; i += most) {
+        const int64_t count = std::min(most, ie - i), first = to_.start(o, i);
+        int32_t* values = item_ < 4 ? narrow.get() : sorted.get();
+        sort({at(o, i), count, from_.inner_step.value_or(0)}, keys.get(), sorted.get(), values,
+             places.get(), spare.get());
+        void* out = values_->data + first * item_;
+        if (item_ == 4)
+          write_columns<uint32_t>(values, count, n_, to_.stride, out);
+        else if (item_ == 2)
+          write_columns<uint16_t>(values, count, n_, to_.stride, out);
+        else
+          write_columns<uint8_t>(values, count, n_, to_.stride, out);
+        write_columns<int64_t>(places.get(), count, n_, to_.stride,
+                               indices_.data<int64_t>() + first);
+      }
+  }
+
+  const char* at(int64_t o, int64_t i) const { return input_->data + from_.start(o, i) * item_; }
+  Ints spare_room() const { return Ints(kernel_context(), 3 * n_ + 2 * kernels::kSortSpare); }
+
+  static constexpr int64_t kPart = 1 << 16;  // values of a task
+  const Tensor &input_, &values_, &indices_;
+  int64_t n_, item_;
+  uint32_t flip_;
+  Lines from_, to_;
+};
+
 Pair sort_data(const Tensor& input, int64_t dim, bool descending) {
   const int64_t n = size_along(input, dim);
   Tensor values = empty(input.sizes(), input.dtype());
   Tensor indices = empty(input.sizes(), DType::int64);
   if (values.numel() == 0) return {values, indices};
+  if (PlacedSort::suits(input.dtype(), n)) {
+    PlacedSort(input, dim, descending, values, indices).run();
+    return {values, indices};
+  }
   dispatch_all(input.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     T* v = values.data<T>();
