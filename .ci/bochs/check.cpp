@@ -80,9 +80,9 @@ extern "C" void check() {
       }
       memset(got, 0, 2 * sizeof(*got) * kSums);
       kInstructions.open();
-      kInstructions.blocks[factors][rows][columns](steps, parts, a, panel, b, panel, got);
+      kInstructions.blocks[factors][rows][columns](steps, parts, a, panel, b, panel, Ahead{}, got);
       kInstructions.close();
-      kModel.blocks[factors][rows][columns](steps, parts, a, panel, b, panel, want);
+      kModel.blocks[factors][rows][columns](steps, parts, a, panel, b, panel, Ahead{}, want);
       ++blocks;
       for (int64_t i = 0; i < kSums; ++i) {
         const bool nan = !factors && is_nan(got[i]) && is_nan(want[i]);  // whatever its bits

@@ -112,8 +112,8 @@ bool same_product(TileBlock instructions, TileBlock model, const Value& value) {
       memcpy(panels + i, &x, sizeof(x));
     }
   }
-  instructions(kTwo, 1, a, kTwo * kTileBytes, b, kTwo * kTileBytes, got);
-  model(kTwo, 1, a, kTwo * kTileBytes, b, kTwo * kTileBytes, want);
+  instructions(kTwo, 1, a, kTwo * kTileBytes, b, kTwo * kTileBytes, Ahead{}, got);
+  model(kTwo, 1, a, kTwo * kTileBytes, b, kTwo * kTileBytes, Ahead{}, want);
   return memcmp(got, want, sizeof(got)) == 0;
 }
 

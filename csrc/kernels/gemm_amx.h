@@ -12,14 +12,20 @@ namespace gemm {
 constexpr int kSide = 2 * kTileRows;  // rows and columns of a block of sums
 // Blocks of sums are held densely: rows that lie pages apart in C would evict each other.
 constexpr int64_t kSums = kSide * kSide;
-constexpr int64_t kTilesDeep = 32;            // tiles of a panel in one block along k
+constexpr int64_t kTilesDeep = 64;            // tiles of a panel in one block along k
 constexpr int64_t kTileColumns = 32 * kSide;  // columns of B packed together
 constexpr int64_t kTileLines = 64 * kSide;    // rows of A packed together
-constexpr int64_t kTaskRows = 8 * kSide;      // of A that a task keeps in L2: 512 KiB, 768 if split
+constexpr int64_t kTaskBytes = 1 << 20;       // of A that a task keeps in L2, which has twice that
+
+// Memory to bring into L2 meanwhile: some lines at each step.
+struct Ahead {
+  const char* from;
+  int64_t lines;
+};
 
 // sums = two (or one) panels of A times two (or one) of B, `steps` steps of `parts` tiles each.
 using TileBlock = void (*)(int64_t steps, int parts, const char* a, int64_t a_panel, const char* b,
-                           int64_t b_panel, void* sums);
+                           int64_t b_panel, Ahead ahead, void* sums);
 
 // Which parts of A and of B are multiplied when there are three or two of each, besides the largest
 // ones: those whose product is above the last bit of the whole. Neighbours share a factor, which
@@ -36,7 +42,7 @@ constexpr PartPair kLargest[] = {{0, 0}};
 // small products come before all the largest ones: only those round sums of full size.
 template <class Tiles, Factors F, int Rows, int Columns>
 void tile_block(int64_t steps, int parts, const char* a, int64_t a_panel, const char* b,
-                int64_t b_panel, void* sums) {
+                int64_t b_panel, Ahead ahead, void* sums) {
   Tiles t;
   t.template zero<0>();
   if constexpr (Columns == 2) t.template zero<1>();
@@ -73,7 +79,11 @@ void tile_block(int64_t steps, int parts, const char* a, int64_t a_panel, const 
       add_products(kSmallOfTwo, 2, a + s * step, b + s * step);
     }
   }
-  for (int64_t s = 0; s < steps; ++s) add_products(kLargest, 1, a + s * step, b + s * step);
+  for (int64_t s = 0; s < steps; ++s) {
+    for (int64_t i = 0; i < ahead.lines; ++i) __builtin_prefetch(ahead.from + 64 * i, 0, 2);
+    ahead.from += 64 * ahead.lines;
+    add_products(kLargest, 1, a + s * step, b + s * step);
+  }
   constexpr int64_t kStride = kSide * 4;
   char* to = static_cast<char*>(sums);
   t.template store<0>(to, kStride);
@@ -144,9 +154,12 @@ struct TileArea {
   void run(int64_t i0, int64_t i1, int64_t j0, int64_t j1) const {
     const int64_t panel = steps * parts * kTileBytes;
     alignas(64) typename K::Lane local[kSums];
+    // While a pair of panels of B is in use, the next one comes from L3 or memory.
+    const int64_t next_lines = ceil_div(2 * parts * kTileRows, i1 - i0);
     unit.open();
     for (int64_t j = j0; j < j1; ++j) {
       const int64_t width = min_of(kSide, columns - j * kSide);
+      const char* next = b + 2 * (j + 1) * panel;
       for (int64_t i = i0; i < i1; ++i) {
         const int64_t height = min_of(kSide, rows - i * kSide);
         typename K::Lane* before = partial ? partial + (i * partial_columns + j) * kSums : nullptr;
@@ -156,7 +169,9 @@ struct TileArea {
           for (int64_t r = 0; r < height; ++r) __builtin_prefetch(to + r * crs, 1);
         }
         unit.blocks[static_cast<int>(K::kFactors)][height > kTileRows][width > kTileRows](
-            steps, parts, a + 2 * i * panel, panel, b + 2 * j * panel, panel, sums);
+            steps, parts, a + 2 * i * panel, panel, b + 2 * j * panel, panel,
+            j + 1 < j1 ? Ahead{next + (i - i0) * steps * next_lines * 64, next_lines} : Ahead{},
+            sums);
         if (!first) {
           for (int64_t r = 0; r < height * kSide; r += kSide) {
             for (int64_t at = r; at < r + width; at += kTileRows)
@@ -196,7 +211,8 @@ __attribute__((noinline)) void tile_product(
       for (int64_t ic = 0; ic < q.m; ic += mc_max) {
         const int64_t mc = min_of(mc_max, q.m - ic), a_panels = ceil_div(mc, kTileRows);
         const int64_t b_todo = ic == 0 ? b_panels : 0;
-        const int64_t a_tasks = min_of(a_panels, tasks_for(16 * mc * kc));
+        const int64_t a_todo = jc == 0 || k_blocks > 1 || q.m > mc_max ? a_panels : 0;
+        const int64_t a_tasks = min_of(a_todo, tasks_for(16 * mc * kc));
         const int64_t b_tasks = min_of(b_todo, tasks_for(16 * nc * kc));
         run_tasks(ctx, a_tasks + b_tasks, [&](int64_t t) {
           if (t < b_tasks) {
@@ -230,7 +246,8 @@ __attribute__((noinline)) void tile_product(
         // A task is worth more work than elsewhere: the unit is that much faster.
         const int64_t want = tasks_for(mc * nc * kc / 4);
         const int64_t row_blocks = ceil_div(mc, kSide), col_blocks = ceil_div(nc, kSide);
-        int64_t row_tasks = min_of(row_blocks, ceil_div(mc, kTaskRows));
+        const int64_t task_blocks = max_of(1, kTaskBytes / (2 * panel));
+        int64_t row_tasks = ceil_div(row_blocks, task_blocks);
         const int64_t col_tasks = min_of(col_blocks, ceil_div(want, row_tasks));
         row_tasks = min_of(row_blocks, max_of(row_tasks, want / col_tasks));
         run_tasks(ctx, row_tasks * col_tasks, [&](int64_t t) {

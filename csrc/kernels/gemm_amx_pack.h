@@ -166,16 +166,16 @@ void pack_step(const typename K::Source* src, int64_t is, int64_t ps, int64_t li
 }
 
 // Panels [first, last) of a block of `lines` lines by k; panel t starts at dst + t * panel_bytes.
-// Some panels at a time: rows of lines side by side are often a page apart, and one panel's part of
-// them is less than a cache line or two.
+// Lines side by side: some panels at a time, since their rows are often a page apart, and one
+// panel's part of them is less than a cache line or two.
 template <class K, bool RowsAreLines>
 void pack_tiles(const typename K::Source* src, int64_t is, int64_t ps, int64_t lines, int64_t k,
                 int parts, char* dst, int64_t panel_bytes, int64_t first, int64_t last) {
-  constexpr int64_t kTogether = 8;
-  for (int64_t t0 = first; t0 < last; t0 += kTogether) {
+  const int64_t together = ps == 1 ? 1 : 8;
+  for (int64_t t0 = first; t0 < last; t0 += together) {
     for (int64_t p = 0; p < k; p += kStepDepth<K>) {
       const int64_t depth = k - p < kStepDepth<K> ? k - p : kStepDepth<K>;
-      for (int64_t t = t0; t < last && t < t0 + kTogether; ++t) {
+      for (int64_t t = t0; t < last && t < t0 + together; ++t) {
         pack_step<K, RowsAreLines>(src + t * kTileRows * is + p * ps, is, ps, lines - t * kTileRows,
                                    depth, parts,
                                    dst + t * panel_bytes + p / kStepDepth<K> * parts * kTileBytes);
