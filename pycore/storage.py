@@ -32,6 +32,7 @@ class UntypedStorage:
 
     def data_ptr(self) -> int:
         """The address of the first byte."""
+        self._tensor.data_ptr()  # tells the storage that its address is known
         return self._tensor._storage_ptr()
 
     def nbytes(self) -> int:
@@ -62,10 +63,13 @@ class UntypedStorage:
         return self._bytes().tolist()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, UntypedStorage) and other.data_ptr() == self.data_ptr()
+        return (
+            isinstance(other, UntypedStorage)
+            and other._tensor._storage_ptr() == self._tensor._storage_ptr()
+        )
 
     def __hash__(self) -> int:
-        return hash(self.data_ptr())
+        return hash(self._tensor._storage_ptr())
 
     def __repr__(self) -> str:
         lines = "".join(f" {byte}\n" for byte in self.tolist())

@@ -196,9 +196,12 @@ def test_out(sample):
     fresh = [pycore.empty(0, dtype=e.dtype) for e in expected]
     function(*args, **kwargs, out=fresh[0] if len(fresh) == 1 else tuple(fresh))
     placed = [scattered(pycore, pycore.zeros(e.shape, dtype=e.dtype)) for e in expected]
+    versions = [p._version for p in placed]
     result = function(*args, **kwargs, out=placed[0] if len(placed) == 1 else tuple(placed))
-    for want, a, p, r in zip(expected, fresh, placed, flat(result), strict=True):
+    each = zip(expected, fresh, placed, versions, flat(result), strict=True)
+    for want, a, p, version, r in each:
         assert r is p
+        assert p._version > version
         assert a.shape == want.shape
         np.testing.assert_array_equal(as_numpy(a), as_numpy(want))
         np.testing.assert_array_equal(as_numpy(p), as_numpy(want))
@@ -226,8 +229,10 @@ def test_in_place(sample):
         target = prepare(args[0])
         space, _, name = sample.op.rpartition(".")
         place = getattr(pycore._C, "_" + space) if space else pycore.Tensor
+        before = target._version
         result = getattr(place, name + "_")(target, *args[1:], **kwargs)
         assert result is target
+        assert target._version > before
         np.testing.assert_array_equal(as_numpy(target), as_numpy(expected.to(target.dtype)))
 
 

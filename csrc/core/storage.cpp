@@ -25,10 +25,12 @@ Ref<Storage> wrap_storage(void* data, int64_t bytes, void* owner, void (*release
   s->owner = owner;
   s->foreign_release = release;
   s->block_bytes = sizeof(Storage);
+  s->shared = true;
   return Ref<Storage>::adopt(s);
 }
 
 void destroy(Storage* s) noexcept {
+  if (s->kept.load(std::memory_order_relaxed)) drop_kept(s);
   if (s->foreign_release) s->foreign_release(s->owner);
   deallocate(s, static_cast<size_t>(s->block_bytes));
 }

@@ -9,6 +9,8 @@
 
 namespace pycore {
 
+struct KeptForm;  // core/kept
+
 struct alignas(64) Storage {
   std::atomic<int32_t> refs{1};
   // Counts in-place writes: a saved tensor compares it to notice that its values are gone.
@@ -21,6 +23,8 @@ struct alignas(64) Storage {
   // Bytes of the block this header sits in (its data follow it), or of the header alone for foreign
   // memory.
   int64_t block_bytes = 0;
+  std::atomic<KeptForm*> kept{nullptr};  // what kernels made of these values, see core/kept.h
+  bool shared = false;  // others than tensors may write to it: foreign, or exported
 };
 
 inline void retain(Storage* s) { s->refs.fetch_add(1, std::memory_order_relaxed); }
@@ -28,6 +32,11 @@ void destroy(Storage* s) noexcept;
 inline void release(Storage* s) noexcept {
   if (s->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(s);
 }
+
+// Forgets what was made of the values; to be called when they change.
+void drop_kept(Storage* s) noexcept;
+// From now on others know the address.
+void share_with_others(Storage* s);
 
 // Memory of its own, uninitialised, 64-byte aligned.
 Ref<Storage> make_storage(int64_t bytes);

@@ -73,8 +73,12 @@ class Tensor {
     return reinterpret_cast<T*>(impl_->data);
   }
   uint32_t version() const { return impl_->storage->version.load(std::memory_order_relaxed); }
+  // To be called for every write to memory that existed before.
   void bump_version() const {
-    if (!impl_->own_version) impl_->storage->version.fetch_add(1, std::memory_order_relaxed);
+    Storage* s = impl_->storage.get();
+    if (s->kept.load(std::memory_order_relaxed)) [[unlikely]]
+      drop_kept(s);
+    if (!impl_->own_version) s->version.fetch_add(1, std::memory_order_relaxed);
   }
   bool shares_storage(const Tensor& o) const { return impl_->storage == o.impl_->storage; }
 

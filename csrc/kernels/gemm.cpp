@@ -24,6 +24,13 @@ constexpr int64_t kColumns = kColumnBytes / static_cast<int64_t>(sizeof(T)) / kN
 // Most rows that are multiplied along k as they lie, if B is not small.
 constexpr int64_t kDotRows = kRegisterBytes == 64 ? 24 : 8;
 
+// Where the panels of all of B are kept, or null.
+template <class T>
+T* take_panels(kernels::KeptOperand& kept, int64_t n, int64_t k) {
+  const int64_t elements = ceil_div(n, kNr<T>) * kNr<T> * k;
+  return static_cast<T*>(kept.take(&kept, sizeof(T) * static_cast<size_t>(elements)));
+}
+
 template <class T, bool PackedA, bool PackedB>
 void blocked(const Context& ctx, const Problem<T>& q) {
   const int64_t k_blocks = q.k * 2 <= 3 * kDepth<T> ? 1 : ceil_div(q.k, kDepth<T>);
@@ -38,7 +45,12 @@ void blocked(const Context& ctx, const Problem<T>& q) {
   // from the next cache, and take longer than the few rows' multiplications.
   const bool own_columns = !PackedA && PackedB && q.m <= kRows;
   const Scratch<T> a_pack(ctx, together ? ceil_div(mc_max, kMr) * kMr * kc_max : 0);
-  const Scratch<T> b_pack(ctx, PackedB ? ceil_div(nc_max, kNr<T>) * kNr<T> * kc_max : 0);
+  // All of B where it is kept, block by block, else one block after the other in the same place.
+  T* const kept = PackedB && q.b_kept ? take_panels<T>(*q.b_kept, q.n, q.k) : nullptr;
+  const bool pack_b = PackedB && !(kept && q.b_kept->filled);
+  if (PackedB && !pack_b) report(ctx, "B kept packed");
+  const Scratch<T> b_scratch(ctx,
+                             PackedB && !kept ? ceil_div(nc_max, kNr<T>) * kNr<T> * kc_max : 0);
 
   for (int64_t jc = 0; jc < q.n; jc += nc_max) {
     const int64_t nc = min_of(nc_max, q.n - jc);
@@ -48,6 +60,7 @@ void blocked(const Context& ctx, const Problem<T>& q) {
       const int64_t kc = min_of(kc_max, q.k - pc);
       Epilogue<T> e = kb + 1 == k_blocks ? q.e : Epilogue<T>{};
       e.accumulate = kb > 0 || q.e.accumulate;
+      T* const b_pack = kept ? kept + jc * q.k + b_panels * kNr<T> * pc : b_scratch.get();
       for (int64_t ic = 0; ic < q.m; ic += mc_max) {
         const int64_t mc = min_of(mc_max, q.m - ic);
         const T* a = q.a + ic * q.ars + pc * q.acs;
@@ -56,13 +69,13 @@ void blocked(const Context& ctx, const Problem<T>& q) {
 
         // Pack this block's operands, all tasks together (A: see parts_of_rows).
         const int64_t a_panels = together ? ceil_div(mc, kMr) : 0;
-        const int64_t b_todo = PackedB && !own_columns && ic == 0 ? b_panels : 0;
+        const int64_t b_todo = pack_b && !own_columns && ic == 0 ? b_panels : 0;
         if (a_panels + b_todo > 0) {
           const int64_t a_tasks = min_of(a_panels, tasks_for(16 * a_panels * kMr * kc));
           const int64_t b_tasks = min_of(b_todo, tasks_for(16 * b_todo * kNr<T> * kc));
           run_tasks(ctx, a_tasks + b_tasks, [&](int64_t t) {
             if (t < b_tasks) {
-              pack_panels<T, kNr<T>>(b, q.bcs, q.brs, nc, kc, b_pack.get(), t * b_todo / b_tasks,
+              pack_panels<T, kNr<T>>(b, q.bcs, q.brs, nc, kc, b_pack, t * b_todo / b_tasks,
                                      (t + 1) * b_todo / b_tasks);
             } else {
               t -= b_tasks;
@@ -80,9 +93,8 @@ void blocked(const Context& ctx, const Problem<T>& q) {
               const int64_t i0 = first * kMr, rows = min_of(last * kMr, mc) - i0;
               pack_panels<T, kMr>(a + i0 * q.ars, q.ars, q.acs, rows, kc, mine.get(), 0,
                                   last - first);
-              block<T, PackedA, PackedB>(kc, mine.get(), 0, 0, kMr, PackedB ? b_pack.get() : b,
-                                         q.brs, c + i0 * q.crs, q.crs, 0, rows, 0, nc,
-                                         e.at(i0, jc));
+              block<T, PackedA, PackedB>(kc, mine.get(), 0, 0, kMr, PackedB ? b_pack : b, q.brs,
+                                         c + i0 * q.crs, q.crs, 0, rows, 0, nc, e.at(i0, jc));
             });
           });
           continue;
@@ -95,13 +107,13 @@ void blocked(const Context& ctx, const Problem<T>& q) {
         row_tasks = own_columns ? 1 : min_of(panels, max_of(row_tasks, want / col_tasks));
         run_tasks(ctx, row_tasks * col_tasks, [&](int64_t t) {
           const int64_t ti = t / col_tasks, tj = t % col_tasks;
-          if (own_columns) {
-            pack_panels<T, kNr<T>>(b, q.bcs, q.brs, nc, kc, b_pack.get(), tj * b_panels / col_tasks,
+          if (pack_b && own_columns) {
+            pack_panels<T, kNr<T>>(b, q.bcs, q.brs, nc, kc, b_pack, tj * b_panels / col_tasks,
                                    (tj + 1) * b_panels / col_tasks);
           }
           block<T, PackedA, PackedB>(
-              kc, PackedA ? a_pack.get() : a, q.ars, q.acs, rows_per, PackedB ? b_pack.get() : b,
-              q.brs, c, q.crs, ti * panels / row_tasks * rows_per,
+              kc, PackedA ? a_pack.get() : a, q.ars, q.acs, rows_per, PackedB ? b_pack : b, q.brs,
+              c, q.crs, ti * panels / row_tasks * rows_per,
               min_of(mc, (ti + 1) * panels / row_tasks * rows_per),
               tj * b_panels / col_tasks * kNr<T>,
               min_of(nc, (tj + 1) * b_panels / col_tasks * kNr<T>), e.at(ic, jc));
@@ -109,6 +121,7 @@ void blocked(const Context& ctx, const Problem<T>& q) {
       }
     }
   }
+  if (kept) q.b_kept->filled = true;
 }
 
 template <class T>

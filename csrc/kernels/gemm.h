@@ -4,6 +4,7 @@
 
 #include "kernels/context.h"
 #include "kernels/dtype.h"
+#include "kernels/kept.h"
 
 namespace pycore::kernels {
 
@@ -43,6 +44,7 @@ struct GemmArgs {
   GemmPrecision precision = GemmPrecision::highest;  // of float32
   const void* bias_row = nullptr;  // m elements, one per row of C (every batch index the same)
   const void* bias_col = nullptr;  // n elements, one per column of C
+  KeptOperand* b_kept = nullptr;   // for B; without a batch
 };
 
 struct GemmKernels {

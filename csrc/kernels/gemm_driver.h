@@ -50,6 +50,7 @@ struct Problem {
   T* c;
   int64_t crs;
   Epilogue<T> e;
+  kernels::KeptOperand* b_kept = nullptr;
 };
 
 // The same problem as a kernel takes it.
@@ -89,7 +90,7 @@ void any_product(const Context& ctx, const GemmArgs& g, const S* a, const S* b, 
                                {e.bias_col, e.bias_row, e.accumulate, e.relu}});
     return;
   }
-  Problem<S, T> q{g.m, g.n, g.k, a, g.a_row, g.a_col, b, g.b_row, g.b_col, c, g.c_row, e};
+  Problem<S, T> q{g.m, g.n, g.k, a, g.a_row, g.a_col, b, g.b_row, g.b_col, c, g.c_row, e, g.b_kept};
   if (rows_contiguous) return product(ctx, q);
   report(ctx, "through a dense copy of the result, which has no unit stride");
   const Scratch<T> dense(ctx, g.m * g.n);  // C has no unit stride: through a dense copy

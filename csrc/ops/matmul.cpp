@@ -1,4 +1,5 @@
 // matmul with all its shapes, and linear. Must not know Python.
+#include "core/kept.h"
 #include "core/matmul_precision.h"
 #include "kernels/gemm.h"
 #include "ops/matrix.h"
@@ -164,6 +165,9 @@ struct LinearBackward {
   }
 };
 
+// Most rows for which packed weights are kept: with more, packing takes less than 1 part in 20.
+constexpr int64_t kKeptRows = 256;
+
 void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t rows) {
   const int64_t k = x.size(-1), n = weight.sizes()[0];
   PC_CHECK(k == weight.sizes()[1], "mat1 and mat2 shapes cannot be multiplied (", rows, "x", k,
@@ -227,6 +231,9 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
     g.c_row = n;
     g.bias_col = bias.defined() ? bias->data : nullptr;
     g.precision = matmul_precision();
+    // Where gradients are recorded, weights change before they are used again.
+    KeptMatrix kept(weight);
+    if (rows <= kKeptRows && !recording(input, weight, bias)) g.b_kept = &kept;
     kernels_for("gemm", dtype).gemm->run[static_cast<int>(dtype)](kernel_context(), g);
   } else {
     GradGuard off(false);

@@ -265,6 +265,7 @@ int tensor_getbuffer(PyObject* self, Py_buffer* view, int flags) {
     PyErr_SetString(PyExc_BufferError, "the tensor is not contiguous");
     return -1;
   }
+  if (!t->storage->shared) share_with_others(t->storage.get());
   // shape and strides live as long as the view.
   auto* dims = new Py_ssize_t[static_cast<size_t>(2 * t.dim() + 1)];
   for (int64_t i = 0; i < t.dim(); ++i) {

@@ -4,6 +4,7 @@
 
 #include "core/allocator.h"
 #include "core/cpu.h"
+#include "core/kept.h"
 #include "core/matmul_precision.h"
 #include "core/parallel.h"
 #include "core/rng.h"
@@ -68,6 +69,7 @@ void init_runtime(py::module_& m) {
     d["cached_bytes"] = s.cached_bytes;
     d["system_bytes"] = s.system_bytes;
     d["system_allocations"] = s.system_allocations;
+    d["kept_bytes"] = kept_bytes();
     return d;
   });
   m.def("_empty_cache", &empty_cache);

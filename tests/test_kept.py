@@ -1,0 +1,173 @@
+"""Weights that stay packed between calls: never seen in a result, gone when their values change."""
+
+import ctypes
+import gc
+
+import numpy
+import pytest
+
+import pycore
+import pycore.nn.functional as F
+from pycore import nn
+
+ROWS = 40  # more than are multiplied without packing at any level
+
+
+def kept_bytes():
+    return pycore._C._memory_stats()["kept_bytes"]
+
+
+@pytest.fixture(autouse=True)
+def without_gradients():
+    pycore.manual_seed(0)
+    with pycore.no_grad():
+        yield
+
+
+def used(weight):
+    """The weight after so many products that it is kept."""
+    x = pycore.randn(ROWS, weight.shape[1])
+    before = kept_bytes()
+    for _ in range(3):
+        F.linear(x, weight)
+    assert kept_bytes() > before
+    return weight
+
+
+def right(weight):
+    """Whether products use the weight's values of now."""
+    x = pycore.randn(ROWS, weight.shape[1])
+    return pycore.equal(F.linear(x, weight), F.linear(x, weight.clone()))
+
+
+@pytest.mark.parametrize("dtype", [pycore.float32, pycore.float64])
+@pytest.mark.parametrize("out", [1, 31, 64, 1100])  # several blocks of columns
+@pytest.mark.parametrize("width", [64, 300, 1700])  # several blocks along k
+def test_the_same_bits(threads, dtype, out, width):
+    layer = nn.Linear(width, out, dtype=dtype)
+    for rows in (25, 40, 200):
+        x = pycore.randn(rows, width, dtype=dtype)
+        first = layer(x)
+        with pycore.enable_grad():
+            recorded = layer(x)
+        assert all(pycore.equal(layer(x), first) for _ in range(3))
+        assert pycore.equal(recorded, first)
+
+
+def test_parts_and_transposes_of_one_weight():
+    weight = pycore.randn(96, 64)
+    parts = [
+        weight,
+        weight[:32],
+        weight[32:],
+        weight[:, :32],
+        weight[::2],
+        weight.t(),
+        weight[:64].t(),
+    ]
+    for _ in range(4):
+        for part in parts:
+            assert right(part)
+
+
+WRITES = {
+    "mul_": lambda w: w.mul_(2),
+    "zero_": lambda w: w.zero_(),
+    "normal_": lambda w: w.normal_(),
+    "init": lambda w: nn.init.xavier_uniform_(w),
+    "copy_": lambda w: w.copy_(pycore.randn(w.shape)),
+    "setitem": lambda w: w.__setitem__((3, slice(None)), 7.0),
+    "mask": lambda w: w.__setitem__(w > 0, 7.0),
+    "index_add_": lambda w: w.index_add_(0, pycore.tensor([1]), pycore.ones(1, w.shape[1])),
+    "out": lambda w: pycore.add(w, 1.0, out=w),
+    "a view": lambda w: w.view(-1)[5:9].add_(1),
+    "the transpose": lambda w: w.t().add_(1),
+    "data": lambda w: w.data.add_(1),
+    "detach": lambda w: w.detach().add_(1),
+    "set data": lambda w: setattr(w, "data", pycore.randn(w.shape)),
+    "addmm_": lambda w: w.addmm_(pycore.ones(w.shape[0], 2), pycore.ones(2, w.shape[1])),
+    "apply_": lambda w: w.apply_(lambda value: value + 1),
+    "numpy": lambda w: w.numpy().fill(3),
+    "memoryview": lambda w: memoryview(w).cast("B").__setitem__(slice(0, 4), b"abcd"),
+    "address": lambda w: ctypes.memset(w.data_ptr(), 0, 16),
+    "storage address": lambda w: ctypes.memset(w.untyped_storage().data_ptr(), 0, 16),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_writes(write):
+    weight = used(pycore.randn(48, 64))
+    write(weight)
+    assert right(weight)
+    for _ in range(3):
+        assert right(weight)
+
+
+def test_an_array_taken_earlier():
+    weight = pycore.randn(48, 64)
+    array = weight.numpy()
+    for _ in range(3):
+        assert right(weight)
+        array += 1
+    weight = pycore.from_numpy(numpy.ones((48, 64), numpy.float32))
+    for _ in range(3):
+        assert right(weight)
+        weight.numpy()[:] += 1
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Rprop"])
+@pytest.mark.parametrize("foreach", [False, True])
+def test_optimizers(optimizer, foreach):
+    layer = nn.Linear(64, 48)
+    step = getattr(pycore.optim, optimizer)(layer.parameters(), lr=0.1, foreach=foreach)
+    for _ in range(3):
+        used(layer.weight)
+        with pycore.enable_grad():
+            layer(pycore.randn(ROWS, 64)).square().mean().backward()
+        step.step()
+        assert right(layer.weight)
+
+
+def test_load_state_dict():
+    layer = nn.Linear(64, 48)
+    used(layer.weight)
+    layer.load_state_dict(nn.Linear(64, 48).state_dict())
+    assert right(layer.weight)
+
+
+def test_memory_is_given_back():
+    gc.collect()
+    before = kept_bytes()
+    weight = used(pycore.randn(48, 64))
+    assert kept_bytes() >= before + weight.nbytes
+    weight.add_(1)
+    assert kept_bytes() == before
+    used(weight)
+    del weight
+    assert kept_bytes() == before
+
+
+def test_training_keeps_nothing():
+    before = kept_bytes()
+    layer = nn.Linear(64, 48)
+    with pycore.enable_grad():
+        for _ in range(4):
+            layer(pycore.randn(ROWS, 64)).sum().backward()
+    assert kept_bytes() == before
+
+
+def test_memory_is_bounded():
+    before = kept_bytes()
+    weights = [pycore.zeros(4096, 2048) for _ in range(5)]  # 32 MiB each
+    x = pycore.zeros(25, 2048)
+    for weight in weights:
+        for _ in range(3):
+            F.linear(x, weight)
+    assert before < kept_bytes() <= 128 << 20
+
+
+def test_explain():
+    weight = used(pycore.randn(48, 64))
+    with pycore.explain() as report:
+        F.linear(pycore.randn(ROWS, 64), weight)
+    assert "B kept" in str(report)
