@@ -76,6 +76,15 @@ SHAPES = [
     Shape(3, (40, 50), (9, 8), (1, 1), stride=2),
     Shape(2, (6, 5), (10,), (1,), stride=3),
     Shape(2, (3, 4), (5, 4, 7), (1, 1, 1), stride=2, groups=1),
+    # Few channels: vectors of positions, whole rows, several, or joined of two.
+    Shape(2, (1, 6), (32, 32), (5, 5)),
+    Shape(9, (6, 16), (14, 14), (3, 3)),
+    Shape(2, (3, 7), (40, 45), (3, 3), stride=2, padding=1),
+    Shape(2, (4, 10), (21, 22), (3, 2), dilation=2),
+    Shape(1, (2, 13), (4, 5, 12), (2, 2, 3)),
+    Shape(3, (2, 6), (3, 11, 20), (1, 2, 3), padding=1),
+    Shape(2, (3, 17), (12, 13), (2, 4)),
+    Shape(2, (3, 9), (9, 15), (3, 3)),
     # Depthwise.
     Shape(3, (8, 8), (14, 14), (3, 3), padding=1, groups=8),
     Shape(2, (7, 7), (33, 50), (3, 3), padding=1, groups=7),

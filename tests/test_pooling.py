@@ -79,15 +79,16 @@ def test_strides(stride: int, length: int, padding: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("height", [5, 24])
 @pytest.mark.parametrize("width", [2, 3, 7, 12, 28, 31, 32, 33, 64, 101])
-def test_two_by_two(width: int, dtype: str) -> None:
+def test_two_by_two(width: int, height: int, dtype: str) -> None:
     """Windows that halve a plane; rows and columns may be left over."""
     draw = np.random.default_rng(6)
-    x = draw.integers(0, 4, (3, 5, width)).astype(dtype)  # with ties
+    x = draw.integers(0, 4, (3, height, width)).astype(dtype)  # with ties
     x[0].reshape(-1)[draw.integers(0, x[0].size, 5)] = math.nan
     x[1, :, : width // 2] = -math.inf
-    seen = np.ascontiguousarray(x[:, :4, : width // 2 * 2])
-    expected, places = adaptive_max(seen, (2, width // 2))
+    seen = np.ascontiguousarray(x[:, : height // 2 * 2, : width // 2 * 2])
+    expected, places = adaptive_max(seen, (height // 2, width // 2))
     row, column = np.unravel_index(places, seen.shape[1:])
     t = pycore.from_numpy(x)
     y, where = F.max_pool2d(t, 2, return_indices=True)

@@ -160,7 +160,7 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
   const Scratch<int64_t> taps(ctx, tap_count);
   input_taps(g, prepared, taps.get());
   const Grid grid = output_grid(g, prepared);
-  Pass<T> pass{grid, tap_count, taps.get(), w, nullptr, 0};
+  Pass<T> pass{grid, tap_count, taps.get(), w, nullptr, 0, false};
   job.pass = &pass;
   if (by_product(job) && weights_as_they_lie(job, k)) {
     report(ctx, "product of packed patches, weights as they lie");
@@ -183,11 +183,11 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
     run_product(ctx, job, 0);
     return;
   }
-  pass.segment_count = grid.segments(kLanes<T>);
+  const Cut cut = grid.best_cut(kLanes<T>, takes_joined<T>(rows, per));
+  pass.joined = cut == Cut::joined;
+  pass.segment_count = grid.segments(cut, kLanes<T>);
   const Scratch<Segment> segments(ctx, pass.segment_count);
-  for (int64_t i = 0; i < pass.segment_count; ++i) {
-    segments.get()[i] = grid.segment(i, kLanes<T>);
-  }
+  grid.cut_into(cut, kLanes<T>, segments.get());
   pass.segments = segments.get();
   run_direct(ctx, job);
 }
@@ -241,9 +241,11 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
     return Residue{
         {i / (g.stride[1] * g.stride[2]), i / g.stride[2] % g.stride[1], i % g.stride[2]}};
   };
+  const bool join = takes_joined<T>(rows, per);
   int64_t all_segments = 0;
   for (int64_t i = 0; i < count; ++i) {
-    all_segments += residue_grid(g, prepared, residue(i)).segments(kLanes<T>);
+    const Grid grid = residue_grid(g, prepared, residue(i));
+    all_segments += grid.segments(grid.best_cut(kLanes<T>, join), kLanes<T>);
   }
   const Scratch<Segment> segments(ctx, all_segments);
   Segment* next_segment = segments.get();
@@ -257,11 +259,11 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
     if (volume(grid.size) == 0) continue;
     const int64_t used = next_taps - taps.get();
     const int64_t n = residue_taps(g, prepared, r, next_taps, places.get() + used);
-    const int64_t segment_count = grid.segments(kLanes<T>);
-    for (int64_t s = 0; s < segment_count; ++s) {
-      next_segment[s] = grid.segment(s, kLanes<T>);
-    }
-    pass_list.get()[job.passes++] = {grid, n, next_taps, next, next_segment, segment_count};
+    const Cut cut = grid.best_cut(kLanes<T>, join);
+    const int64_t segment_count = grid.segments(cut, kLanes<T>);
+    grid.cut_into(cut, kLanes<T>, next_segment);
+    pass_list.get()[job.passes++] = {
+        grid, n, next_taps, next, next_segment, segment_count, cut == Cut::joined};
     next_segment += segment_count;
     next += n * g.groups * panels * panel_taps;
     next_taps += n;

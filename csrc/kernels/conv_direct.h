@@ -28,6 +28,7 @@ struct Pass {
   const T* w;
   const Segment* segments;
   int64_t segment_count;
+  bool joined;
 };
 
 // What forward and backward_input have in common: correlate `channels` prepared planes of every
@@ -69,7 +70,8 @@ struct Job {
       if (volume(g.size) == 0 || pass[i].tap_count == 0) continue;
       int64_t tap = 0;
       for (int64_t t = 0; t < pass[i].tap_count; ++t) tap = max_of(tap, pass[i].taps[t]);
-      reach = max_of(reach, pass[i].segments[pass[i].segment_count - 1].in + tap +
+      const Segment& last = pass[i].segments[pass[i].segment_count - 1];
+      reach = max_of(reach, max_of(last.in, last.second) + tap +
                                 (channels - 1) * volume(prepared.size) + kLanes<T>);
     }
     return item * src_item() + reach <= items * src_item();
@@ -99,7 +101,7 @@ void run_blocks(const Job<T>& job, const Pass<T>& pass, int64_t item, const T* x
                              job.dst + (item * job.rows + row) * job.plane,
                              job.plane,
                              pass.grid.out_step[2]};
-      const CorrelateFn<T> tile = correlate_of<T>(min_of(per, job.rows - row));
+      const CorrelateFn<T> tile = correlate_of<T>(min_of(per, job.rows - row), pass.joined);
       for (int s = 0; s < count; s += tile.vectors) {
         tile.run(q, segments + s, static_cast<int>(min_of(tile.vectors, count - s)));
       }

@@ -258,7 +258,8 @@ bool by_product(const Job<T>& job) {
     if (pass.tap_count == 0) return false;  // nothing but a bias
     taps = max_of(taps, pass.tap_count);
     positions += volume(pass.grid.size);
-    lanes += pass.grid.segments(kLanes<T>) * kLanes<T>;
+    const Cut cut = pass.grid.best_cut(kLanes<T>, false);
+    lanes += pass.grid.segments(cut, kLanes<T>) * kLanes<T>;
   }
   const bool deep = job.channels * taps > kDirectDepth;
   return deep || (job.channels >= 32 && 10 * positions < 9 * lanes);

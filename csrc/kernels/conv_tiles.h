@@ -11,6 +11,7 @@ namespace conv {
 
 using namespace simd;  // NOLINT: an unnamed namespace, and these are its words
 using gemm::kMr;
+using planes::Cut;
 using planes::Piece;
 using planes::Segment;
 
@@ -46,12 +47,35 @@ __attribute__((noinline)) void store_strided(const T* t, T* y, int64_t step, int
   for (int l = 0; l < len; ++l) y[l * step] = t[l];
 }
 
+// Whether tiles of R channels have time for the second load of segments that are joined of two
+// rows; the masks that join them are cheap only where they have registers of their own.
 template <class T, int R>
+inline constexpr bool kJoins = kRegisterBytes == 64 && sizeof(T) == 4 && R >= 5;
+
+template <class T, int R, bool Joined>
 void correlate(const Correlation<T>& q, const Segment* s, int count) {
   constexpr int L = kLanes<T>, NV = kVectors<R>;
-  const T* in[NV];
+  const T *in[NV], *second[NV];
+  Mask<T> from_second[NV];
 #pragma GCC unroll 8
-  for (int v = 0; v < NV; ++v) in[v] = q.x + s[v < count ? v : count - 1].in;
+  for (int v = 0; v < NV; ++v) {
+    const Segment& segment = s[v < count ? v : count - 1];
+    in[v] = q.x + segment.in;
+    if constexpr (Joined) {
+      second[v] = q.x + segment.second;
+      Mask<T> lane;
+      for (int l = 0; l < L; ++l) lane[l] = l;
+      from_second[v] = lane >= segment.split;
+    }
+  }
+  bool whole = q.step == 1;
+  for (int v = 0; v < count; ++v) whole = whole && s[v].pieces == 1 && s[v].piece[0].len == L;
+  if (whole) {  // where the results go is fetched while they are computed
+    for (int v = 0; v < count; ++v) {
+      const T* y = q.y + s[v].piece[0].out;
+      for (int i = 0; i < R; ++i) __builtin_prefetch(y + i * q.plane, 1);
+    }
+  }
   Vec<T> acc[R][NV] = {};
   const T* w = q.w;
   for (int64_t c = 0; c < q.channels; ++c) {
@@ -60,7 +84,10 @@ void correlate(const Correlation<T>& q, const Segment* s, int count) {
       const int64_t off = base + q.taps[t];
       Vec<T> x[NV];
 #pragma GCC unroll 8
-      for (int v = 0; v < NV; ++v) x[v] = load(in[v] + off);
+      for (int v = 0; v < NV; ++v) {
+        x[v] = load(in[v] + off);
+        if constexpr (Joined) x[v] = select<T>(from_second[v], load(second[v] + off), x[v]);
+      }
 #pragma GCC unroll 16
       for (int i = 0; i < R; ++i) {
         const Vec<T> wi = splat<T>(w[i]);
@@ -76,6 +103,16 @@ void correlate(const Correlation<T>& q, const Segment* s, int count) {
 #pragma GCC unroll 8
       for (int v = 0; v < NV; ++v) acc[i][v] += q.bias[i];
     }
+  }
+  if (whole) {
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) {
+      if (v >= count) break;
+      T* y = q.y + s[v].piece[0].out;
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i) store(y + i * q.plane, acc[i][v]);
+    }
+    return;
   }
   // Not unrolled in v: the tile goes through memory, so that the code stays small.
   alignas(64) T sums[(R * NV + 1) * L];  // pieces read past their end
@@ -108,13 +145,22 @@ struct CorrelateFn {
   int vectors;  // segments per call
 };
 template <class T, int R = kMr>
-inline CorrelateFn<T> correlate_of(int64_t rows) {
+inline CorrelateFn<T> correlate_of(int64_t rows, bool joined) {
   if constexpr (R == 1) {
-    return {correlate<T, 1>, kVectors<1>};
+    return {correlate<T, 1, false>, kVectors<1>};
   } else {
-    if (rows == R) return {correlate<T, R>, kVectors<R>};
-    return correlate_of<T, R - 1>(rows);
+    if (rows != R) return correlate_of<T, R - 1>(rows, joined);
+    if constexpr (kJoins<T, R>) {
+      if (joined) return {correlate<T, R, true>, kVectors<R>};
+    }
+    return {correlate<T, R, false>, kVectors<R>};
   }
+}
+// Whether panels of so many rows take joined segments; all panels of `rows` rows have `per` but
+// the last.
+template <class T>
+inline bool takes_joined(int64_t rows, int64_t per) {
+  return kJoins<T, kMr> && per >= 5 && (rows % per == 0 || rows % per >= 5);
 }
 
 // The weight gradient's tile: R channels of grad_y against V taps of x, summed over positions that

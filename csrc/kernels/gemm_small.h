@@ -31,6 +31,20 @@ struct DotShape {
   static constexpr int U = kSums / (R * C) < 8 ? kSums / (R * C) : 8;
 };
 
+// Adds up the first N rows of `acc` in its first. By a constant number, since an index that is only
+// known at run time would keep all of them in memory.
+template <class T, int N, int Width>
+PYCORE_INLINE void add_rows(Vec<T> (*acc)[Width]) {
+  if constexpr (N > 1) {
+#pragma GCC unroll 8
+    for (int u = 0; u < N / 2; ++u) {
+#pragma GCC unroll 16
+      for (int j = 0; j < Width; ++j) acc[u][j] += acc[u + N / 2][j];
+    }
+    add_rows<T, N / 2, Width>(acc);
+  }
+}
+
 // sums[i * stride + j] = the lanes of row i times column j.
 template <class T, int R, class Op, bool kShort>
 PYCORE_INLINE void dot_streams(int64_t k, const T* a, int64_t ars,
@@ -67,16 +81,11 @@ PYCORE_INLINE void dot_streams(int64_t k, const T* a, int64_t ars,
     step([&](int i) { return load_partial(a + i * ars + p, n); },
          [&](int j) { return Op::load_b(columns[j] + p, n); }, 0);
   }
+  add_rows<T, U, R * C>(acc);
 #pragma GCC unroll 4
   for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 16
-    for (int j = 0; j < C; ++j) {
-#pragma GCC unroll 4
-      for (int half = U / 2; half >= 1; half /= 2) {
-        for (int u = 0; u < half; ++u) acc[u][i * C + j] += acc[u + half][i * C + j];
-      }
-      sums[i * stride + j] = acc[0][i * C + j];
-    }
+    for (int j = 0; j < C; ++j) sums[i * stride + j] = acc[0][i * C + j];
   }
 }
 
@@ -85,7 +94,10 @@ template <class T, int R, class Op, bool kShort>
 void dot_tile(int64_t k, const T* a, int64_t ars, const typename Op::B* b, int64_t bcs, T* c,
               int64_t crs, int cols, const Epilogue<T>& e) {
   constexpr int L = kLanes<T>, kAll = L / R, C = DotShape<T, R, kShort>::C;
-  Vec<T> lanes[L] = {};
+  Vec<T> lanes[L];
+  if (cols < kAll) {
+    for (Vec<T>& v : lanes) v = Vec<T>{};
+  }
   for (int j0 = 0; j0 < cols; j0 += C) {
     const typename Op::B* columns[C];
     for (int j = 0; j < C; ++j) columns[j] = b + (j0 + j < cols ? j0 + j : 0) * bcs;

@@ -204,7 +204,8 @@ struct Prepared {
 };
 
 // One vector of output positions, neighbours in the prepared input. It may run over the end of an
-// output row into the next one; what lies between two rows is computed in vain and not stored.
+// output row into the next one; what lies between two rows is computed in vain and not stored. Or
+// it is put together of two rows: lanes from `split` on are read at `second`.
 inline constexpr int kMaxPieces = 4;
 struct Piece {
   int64_t out;   // offset in the output plane
@@ -212,10 +213,16 @@ struct Piece {
   int32_t len;
 };
 struct Segment {
-  int64_t in;  // offset of the first position in the prepared input plane
+  int64_t in;      // offset of the first position in the prepared input plane
+  int64_t second;  // the same for the second row, as if its lanes began at 0
+  int32_t split;
   int32_t pieces;
   Piece piece[kMaxPieces];
 };
+
+// How a grid is cut into segments: row by row, the last of a row moved back to be full where the
+// row allows; flat over all rows of a depth, gaps included; or joined, one output after the other.
+enum class Cut { rows, flat, joined };
 
 // The outputs of one pass: an extent, and how input and output advance along it.
 struct Grid {
@@ -229,43 +236,101 @@ struct Grid {
     return out_base + d * out_step[0] + h * out_step[1];
   }
 
-  // Two ways to cut the grid into segments of `lanes` positions: row by row, the last of a row
-  // moved back to be full where the row allows; or flat over all rows of a depth, gaps included.
   int64_t per_row(int64_t lanes) const { return ceil_div(size[2], lanes); }
   int64_t per_depth(int64_t lanes) const {
     return ceil_div((size[1] - 1) * in_step[1] + size[2], lanes);
   }
-  bool is_flat(int64_t lanes) const {
+  int64_t segments(Cut cut, int64_t lanes) const {
+    return volume(size) == 0    ? 0
+           : cut == Cut::joined ? ceil_div(volume(size), lanes)
+           : cut == Cut::flat   ? size[0] * per_depth(lanes)
+                                : rows() * per_row(lanes);
+  }
+  // The cut with the fewest segments; `join` says whether they may be joined of two rows.
+  Cut best_cut(int64_t lanes, bool join) const {
+    if (volume(size) == 0) return Cut::rows;
     const bool fits = (lanes - 1) / in_step[1] + 2 <= kMaxPieces;
-    return fits && per_depth(lanes) * 21 < per_row(lanes) * size[1] * 20;
+    const bool flat = fits && per_depth(lanes) * 21 < per_row(lanes) * size[1] * 20;
+    const Cut cut = flat ? Cut::flat : Cut::rows;
+    return join && segments(Cut::joined, lanes) * 21 < segments(cut, lanes) * 20 && joins(lanes)
+               ? Cut::joined
+               : cut;
   }
-  int64_t segments(int64_t lanes) const {
-    return volume(size) == 0 ? 0
-           : is_flat(lanes)  ? size[0] * per_depth(lanes)
-                             : rows() * per_row(lanes);
-  }
-  Segment segment(int64_t i, int64_t lanes) const {
-    if (is_flat(lanes)) {
-      const int64_t d = i / per_depth(lanes), first = i % per_depth(lanes) * lanes;
-      Segment s{in_at(d, 0) + first, 0, {}};
-      for (int64_t h = first / in_step[1]; h < size[1]; ++h) {
-        const int64_t start = max_of(first, h * in_step[1]);
-        const int64_t end = min_of(first + lanes, h * in_step[1] + size[2]);
-        if (start >= first + lanes) break;
-        if (start >= end) continue;
-        s.piece[s.pieces++] = {out_at(d, h) + (start - h * in_step[1]) * out_step[2],
-                               static_cast<int32_t>(start - first),
-                               static_cast<int32_t>(end - start)};
-      }
-      return s;
+  void cut_into(Cut cut, int64_t lanes, Segment* to) const {
+    if (volume(size) == 0) return;
+    if (cut == Cut::joined) {
+      cut_joined(lanes, to);
+      return;
     }
-    const int64_t row = i / per_row(lanes), d = row / size[1], h = row % size[1];
-    int64_t w = i % per_row(lanes) * lanes;
-    if (size[2] >= lanes) w = min_of(w, size[2] - lanes);
-    return {
-        in_at(d, h) + w,
-        1,
-        {{out_at(d, h) + w * out_step[2], 0, static_cast<int32_t>(min_of(lanes, size[2] - w))}}};
+    const int32_t whole = static_cast<int32_t>(lanes);
+    for (int64_t d = 0; d < size[0]; ++d) {
+      if (cut == Cut::rows) {
+        for (int64_t h = 0; h < size[1]; ++h) {
+          for (int64_t at = 0; at < size[2]; at += lanes) {
+            const int64_t w = size[2] >= lanes ? min_of(at, size[2] - lanes) : at;
+            const int64_t in = in_at(d, h) + w;
+            const auto len = static_cast<int32_t>(min_of(lanes, size[2] - w));
+            to->in = to->second = in;
+            to->split = whole, to->pieces = 1;
+            to++->piece[0] = {out_at(d, h) + w * out_step[2], 0, len};
+          }
+        }
+        continue;
+      }
+      int64_t row = 0, first = 0;  // the first row that ends behind `first`
+      for (int64_t i = 0, n = per_depth(lanes); i < n; ++i, first += lanes) {
+        while (row * in_step[1] + size[2] <= first && row + 1 < size[1]) ++row;
+        Segment& s = *to++;
+        s.in = s.second = in_at(d, 0) + first;
+        s.split = whole, s.pieces = 0;
+        for (int64_t h = row; h < size[1] && h * in_step[1] < first + lanes; ++h) {
+          const int64_t start = max_of(first, h * in_step[1]);
+          const int64_t end = min_of(first + lanes, h * in_step[1] + size[2]);
+          if (start >= end) continue;
+          s.piece[s.pieces++] = {out_at(d, h) + (start - h * in_step[1]) * out_step[2],
+                                 static_cast<int32_t>(start - first),
+                                 static_cast<int32_t>(end - start)};
+        }
+      }
+    }
+  }
+
+ private:
+  // Whether outputs are neighbours in memory, and no vector of them is of more than two rows.
+  bool joins(int64_t lanes) const {
+    const int64_t width = size[2], total = volume(size);
+    if (out_step[2] != 1 || out_step[1] != width || total < lanes ||
+        (size[0] > 1 && out_step[0] != size[1] * width)) {
+      return false;
+    }
+    if (width >= lanes) return true;
+    if (2 * width < lanes) return false;
+    int64_t at = 0;  // the column that a vector begins at
+    for (int64_t i = 0; i + lanes <= total; i += lanes) {
+      if (2 * width - at < lanes) return false;
+      at += lanes;
+      while (at >= width) at -= width;
+    }
+    return 2 * width - (total - lanes) % width >= lanes;
+  }
+  void cut_joined(int64_t lanes, Segment* to) const {
+    const int64_t width = size[2], total = volume(size);
+    int64_t d = 0, h = 0, at = 0;
+    for (int64_t i = 0; i < total; i += lanes) {
+      if (i + lanes > total) {  // the last one is moved back to be full
+        i = total - lanes;
+        d = i / width / size[1], h = i / width % size[1], at = i % width;
+      }
+      const bool last = h + 1 == size[1];
+      Segment& s = *to++;
+      s.in = in_at(d, h) + at;
+      s.split = static_cast<int32_t>(min_of(lanes, width - at)), s.pieces = 1;
+      s.second = s.split < lanes ? in_at(last ? d + 1 : d, last ? 0 : h + 1) - s.split : s.in;
+      s.piece[0] = {out_base + i, 0, static_cast<int32_t>(lanes)};
+      for (at += lanes; at >= width; at -= width) {
+        if (++h == size[1]) h = 0, ++d;
+      }
+    }
   }
 };
 

@@ -149,43 +149,96 @@ inline bool is_halving(const PoolArgs& g) {
   return g.in[0] == 1 && g.out[0] == 1 && g.kernel[0] == 1 && g.pad[0] == 0;
 }
 template <class T, bool Min, bool Indices>
-void halve_plane(const PoolArgs& g, const T* x, T* y, int64_t* indices) {
-  constexpr int L = kLanes<T>;
+struct Halving {
+  static constexpr int L = kLanes<T>;
   using I = typename LaneInt<T>::type;
-  const int64_t width = g.in[2], columns = g.out[2];
-  Vec<I> steps;  // 0, 2, 4, ...
-  for (int l = 0; l < L; ++l) steps[l] = static_cast<I>(2 * l);
-  for (int64_t row = 0; row < g.out[1]; ++row) {
-    for (int64_t c = 0; c < columns; c += L) {
-      if (columns - c < L && columns >= L) c = columns - L;  // a full vector at the row's end
-      const int n = static_cast<int>(min_of(L, columns - c));
-      const int64_t corner = 2 * row * width + 2 * c;
-      const auto split = [&](const T* from, Vec<T>& even, Vec<T>& odd) {
-        even = n == L ? load(from) : load_partial(from, 2 * n < L ? 2 * n : L);
-        odd = n == L ? load(from + L) : 2 * n > L ? load_partial(from + L, 2 * n - L) : Vec<T>{};
-        deinterleave<T>(even, odd);
-      };
-      Vec<T> taps[4];
-      split(x + corner, taps[0], taps[1]);
-      split(x + corner + width, taps[2], taps[3]);
-      Vec<T> best = taps[0];
-      Vec<I> where = steps + static_cast<I>(corner);
-      const Vec<I> first = where;
-      const I offsets[4] = {0, 1, static_cast<I>(width), static_cast<I>(width + 1)};
+
+  int64_t width, columns, rows;  // of the input; of the output
+  Vec<I> steps;                  // 0, 2, 4, ...
+
+  explicit Halving(const PoolArgs& g) : width(g.in[2]), columns(g.out[2]), rows(g.out[1]) {
+    for (int l = 0; l < L; ++l) steps[l] = static_cast<I>(2 * l);
+  }
+
+  // n outputs from `corner` of plane x on, whole vectors where n is a constant L.
+  template <class Load>
+  PYCORE_INLINE Vec<T> best(const T* x, int64_t corner, const Load& load_two, Vec<I>& where) const {
+    Vec<T> taps[4];
+    load_two(x + corner, taps[0], taps[1]);
+    load_two(x + corner + width, taps[2], taps[3]);
+    deinterleave<T>(taps[0], taps[1]);
+    deinterleave<T>(taps[2], taps[3]);
+    Vec<T> top = taps[0];
+    if constexpr (!Indices) {  // `max` takes the second operand where either is NaN, or both are 0
 #pragma GCC unroll 4
       for (int t = 1; t < 4; ++t) {
-        const Mask<T> wins = (Min ? taps[t] < best : taps[t] > best) | (taps[t] != taps[t]);
-        best = select<T>(wins, taps[t], best);
-        if constexpr (Indices) where = wins ? first + offsets[t] : where;
+        const Vec<T> more = Min ? simd::min<T>(taps[t], top) : simd::max<T>(taps[t], top);
+        top = select<T>(taps[t] != taps[t], taps[t], more);
       }
-      store_partial(y + row * columns + c, best, n);
-      if constexpr (Indices) {
-        alignas(64) I lanes[L];
-        store(lanes, where);
-        for (int l = 0; l < n; ++l) indices[row * columns + c + l] = lanes[l];
+      return top;
+    }
+    const Vec<I> first = steps + static_cast<I>(corner);
+    const I offsets[4] = {0, 1, static_cast<I>(width), static_cast<I>(width + 1)};
+    where = first;
+#pragma GCC unroll 4
+    for (int t = 1; t < 4; ++t) {
+      const Mask<T> wins = (Min ? taps[t] < top : taps[t] > top) | (taps[t] != taps[t]);
+      top = select<T>(wins, taps[t], top);
+      where = wins ? first + offsets[t] : where;
+    }
+    return top;
+  }
+  static void put_indices(int64_t* to, Vec<I> where, int n) {
+    alignas(64) I lanes[L];
+    store(lanes, where);
+    for (int l = 0; l < n; ++l) to[l] = lanes[l];
+  }
+
+  // Whole vectors; one that would run over a row's end begins earlier.
+  void wide(const T* x, T* y, int64_t* indices) const {
+    const auto two = [](const T* from, Vec<T>& a, Vec<T>& b) {
+      a = load(from), b = load(from + L);
+    };
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t at = 0; at < columns; at += L) {
+        const int64_t c = min_of(at, columns - L), to = row * columns + c;
+        Vec<I> where;
+        store(y + to, best(x, 2 * row * width + 2 * c, two, where));
+        if constexpr (Indices) put_indices(indices + to, where, L);
       }
     }
   }
+  // A row does not fill a vector. What is stored beyond its end is overwritten by the next one, so
+  // only the last rows need parts of vectors.
+  void narrow(const T* x, T* y, int64_t* indices) const {
+    const int n = static_cast<int>(columns);
+    const int low = min_of(2 * n, L), high = 2 * n - low;
+    const auto two = [=](const T* from, Vec<T>& a, Vec<T>& b) {
+      a = load_partial(from, low);
+      b = high > 0 ? load_partial(from + L, high) : Vec<T>{};
+    };
+    const auto whole = [](const T* from, Vec<T>& a, Vec<T>& b) {
+      a = load(from), b = load(from + L);
+    };
+    int64_t row = 0;
+    // Rows whose loads and stores, with all lanes, end within the planes.
+    const int64_t reads = 2 * rows * width - width - 2 * L, writes = rows * columns - L;
+    for (; 2 * row * width <= reads && row * columns <= writes; ++row) {
+      Vec<I> where;
+      store(y + row * columns, best(x, 2 * row * width, whole, where));
+      if constexpr (Indices) put_indices(indices + row * columns, where, n);
+    }
+    for (; row < rows; ++row) {
+      Vec<I> where;
+      store_partial(y + row * columns, best(x, 2 * row * width, two, where), n);
+      if constexpr (Indices) put_indices(indices + row * columns, where, n);
+    }
+  }
+};
+template <class T, bool Min, bool Indices>
+void halve_plane(const PoolArgs& g, const T* x, T* y, int64_t* indices) {
+  const Halving<T, Min, Indices> halving(g);
+  g.out[2] < kLanes<T> ? halving.narrow(x, y, indices) : halving.wide(x, y, indices);
 }
 
 // Adaptive windows of uneven sizes, floats: first the maximum of every column over the rows of a
