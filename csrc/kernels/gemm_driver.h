@@ -19,7 +19,10 @@ using kernels::Scratch;
 constexpr int64_t kTaskWork = kRegisterBytes << 14;
 constexpr int64_t kMaxTasks = 16;  // tasks of one phase; a fixed bound, not the thread count
 
-inline int64_t tasks_for(int64_t work) { return min_of(kMaxTasks, max_of(1, work / kTaskWork)); }
+inline int64_t tasks_for(int64_t work) {
+  if (work < kTaskWork) return 1;
+  return min_of(kMaxTasks, max_of(2, work / kTaskWork));  // halves of one are worth it, too
+}
 
 // In how many parts `panels` of rows are shared out where each packs its own rows, some `block` of
 // panels at a time, and finds them in its cache; 0 where these are too few to keep all threads
