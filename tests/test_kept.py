@@ -115,16 +115,31 @@ def test_an_array_taken_earlier():
         weight.numpy()[:] += 1
 
 
-@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Rprop"])
-@pytest.mark.parametrize("foreach", [False, True])
-def test_optimizers(optimizer, foreach):
-    layer = nn.Linear(64, 48)
-    step = getattr(pycore.optim, optimizer)(layer.parameters(), lr=0.1, foreach=foreach)
+OPTIMIZERS = [
+    name
+    for name, kind in vars(pycore.optim).items()
+    if isinstance(kind, type) and name not in ("Optimizer", "SparseAdam")  # sparse gradients only
+]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers(name):
+    layer = nn.Linear(64, 48, bias=False)
+    optimizer = getattr(pycore.optim, name)(layer.parameters(), lr=0.1)
+    x = pycore.randn(ROWS, 64)
+
+    @pycore.enable_grad()
+    def loss():
+        optimizer.zero_grad()
+        result = layer(x).square().mean()
+        result.backward()
+        return result
+
     for _ in range(3):
         used(layer.weight)
-        with pycore.enable_grad():
-            layer(pycore.randn(ROWS, 64)).square().mean().backward()
-        step.step()
+        before = layer.weight.clone()
+        optimizer.step(loss)
+        assert not pycore.equal(layer.weight, before)
         assert right(layer.weight)
 
 

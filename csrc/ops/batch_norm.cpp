@@ -151,7 +151,8 @@ Tensor normalize_channels(const Tensor& input, const Tensor& running_mean,
     }
   } else {
     mean = kernel_input(running_mean, compute);
-    if (mean.is(running_mean)) mean = clone_data(mean);  // it may change before backward
+    if (mean.is(running_mean) && recording(input, weight, bias))
+      mean = clone_data(mean);  // it may change before backward
     var = kernel_input(running_var, compute);
   }
   const Tensor rstd = reciprocal_std(var, eps);
