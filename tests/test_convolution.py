@@ -265,3 +265,36 @@ def test_winograd_leaves_what_is_not_finite_to_other_forms(value: float) -> None
         finite = np.isfinite(expected)
         assert np.array_equal(mine[~finite], expected[~finite], equal_nan=True)
         assert np.allclose(mine[finite], expected[finite], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [pycore.bfloat16, pycore.float16])
+@pytest.mark.parametrize("size", [(9,), (6, 7), (1, 1), (2, 3, 4)])
+@pytest.mark.parametrize("batch", [0, 1, 3])
+def test_narrow_products_of_positions(dtype: Any, size: tuple, batch: int, threads: int) -> None:
+    pycore.manual_seed(0)
+    conv = getattr(F, f"conv{len(size)}d")
+    narrow = [
+        pycore.randn(s).to(dtype).requires_grad_()
+        for s in ((batch, 24, *size), (40, 24) + (1,) * len(size), (40,))
+    ]
+    wide = [t.detach().double().requires_grad_() for t in narrow]
+    gradient = pycore.randn(batch, 40, *size).to(dtype)
+    results = []
+    for x, weight, bias in (narrow, wide):
+        y = conv(x, weight, bias)
+        assert y.dtype == x.dtype
+        y.backward(gradient.to(y.dtype))
+        results.append((y, x.grad, weight.grad, bias.grad))
+    for got, expected in zip(*results, strict=True):
+        assert got.dtype == dtype
+        bound = 2.0 ** (-8 if dtype == pycore.bfloat16 else -11) * 1.01
+        error = (got.double() - expected).abs()
+        assert bool((error <= bound * expected.abs() + 1e-4).all())
+
+
+def test_narrow_transposed_products_with_output_padding() -> None:
+    x, weight = pycore.randn(2, 3, 4).bfloat16(), pycore.randn(3, 5, 1).bfloat16()
+    y = F.conv_transpose1d(x, weight, output_padding=1, dilation=2)
+    expected = F.conv_transpose1d(x.double(), weight.double(), output_padding=1, dilation=2)
+    assert y.shape == expected.shape == (2, 5, 5)
+    assert pycore.allclose(y.double(), expected, rtol=2.0**-8)

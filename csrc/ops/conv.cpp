@@ -2,6 +2,7 @@
 // are three operators whose derivatives are each other. Must not know Python.
 #include "kernels/conv.h"
 
+#include "ops/kernel_support.h"
 #include "ops/matrix.h"
 
 namespace pycore {
@@ -35,19 +36,43 @@ DType kernel_dtype(DType t) {
   return t == DType::float64 || !is_floating(t) ? DType::float64 : DType::float32;
 }
 Tensor prepared(const Tensor& t) {
-  const DType dtype = kernel_dtype(t.dtype());
-  if (t.dtype() == dtype && t.is_contiguous()) return t;
-  Tensor out = empty(t.sizes(), dtype);
-  copy_data(out, t);
-  return out;
+  return t.defined() ? kernel_input(t, kernel_dtype(t.dtype())) : t;
 }
-Tensor finished(const Tensor& t, DType dtype) {
-  if (t.dtype() == dtype) return t;
-  Tensor out = empty(t.sizes(), dtype);
-  copy_data(out, t);
-  return out;
+
+// Narrow floats have the faster products: a convolution in which every position of the result
+// belongs to one of the input, in the same order, is a product per image of values as they are.
+bool is_narrow_product(const Tensor& t, const ConvArgs& a) {
+  for (int d = 0; d < 3; ++d)
+    if (a.kernel[d] != 1 || a.stride[d] != 1 || a.pad[d] != 0 || a.in[d] != a.out[d]) return false;
+  return a.groups == 1 && is_reduced_float(t.dtype());
 }
-const void* data_or_null(const Tensor& t) { return t.defined() ? t->data : nullptr; }
+// The same with the weight transposed is the gradient of its input.
+Tensor multiply_positions(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                          const Geometry& g, bool transposed) {
+  const DType dtype = x.dtype();
+  const Tensor xd = kernel_input(x, dtype), wd = kernel_input(weight, dtype),
+               bd = kernel_input(bias, dtype);
+  Tensor y = empty(transposed ? g.x_shape() : g.y_shape(), dtype);
+  const int64_t positions = g.args.in[0] * g.args.in[1] * g.args.in[2];
+  kernels::GemmArgs p;
+  p.m = y.size(1);
+  p.n = positions;
+  p.k = x.size(1);
+  p.a = wd->data;
+  p.a_row = transposed ? 1 : p.k;
+  p.a_col = transposed ? p.m : 1;
+  p.b = xd->data;
+  p.b_row = positions;
+  p.b_col = 1;
+  p.c = y->data;
+  p.c_row = positions;
+  p.bias_row = data_or_null(bd);
+  p.batch[2] = g.args.batch;
+  p.b_batch[2] = p.k * positions;
+  p.c_batch[2] = p.m * positions;
+  kernels_for("gemm", dtype).gemm->run[static_cast<int>(dtype)](kernel_context(), p);
+  return y;
+}
 
 // --- the three operators
 // -----------------------------------------------------------------------------------------------------
@@ -79,8 +104,8 @@ struct ConvolutionBackward0 {
       kernels_for("conv weight gradient", input.dtype())
           .conv->backward_weight[static_cast<int>(input.dtype())](
               kernel_context(), g.args, input->data, grad->data, dw->data, db->data);
-      w.set(1, finished(dw, dtype));
-      w.set(2, finished(db, dtype));
+      w.set(1, kernel_output(dw, dtype));
+      w.set(2, kernel_output(db, dtype));
       return;
     }
     if (w.needs(1)) w.set(1, weight_gradient(w.get(x), gy, g));
@@ -110,12 +135,17 @@ struct WeightGradientBackward {
 };
 
 Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, const Geometry& g) {
-  const Tensor xd = prepared(x), wd = prepared(weight), bd = bias.defined() ? prepared(bias) : bias;
-  Tensor y = empty(g.y_shape(), xd.dtype());
-  kernels_for("conv", xd.dtype())
-      .conv->forward[static_cast<int>(xd.dtype())](kernel_context(), g.args, xd->data, wd->data,
-                                                   data_or_null(bd), y->data);
-  y = finished(y, x.dtype());
+  Tensor y;
+  if (is_narrow_product(x, g.args)) {
+    y = multiply_positions(x, weight, bias, g, false);
+  } else {
+    const Tensor xd = prepared(x), wd = prepared(weight), bd = prepared(bias);
+    y = empty(g.y_shape(), xd.dtype());
+    kernels_for("conv", xd.dtype())
+        .conv->forward[static_cast<int>(xd.dtype())](kernel_context(), g.args, xd->data, wd->data,
+                                                     data_or_null(bd), y->data);
+    y = kernel_output(y, x.dtype());
+  }
   if (recording(x, weight, bias)) {
     ConvolutionBackward0 rule;
     rule.g = g;
@@ -128,13 +158,17 @@ Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, const
 
 Tensor input_gradient(const Tensor& gy, const Tensor& weight, const Tensor& bias,
                       const Geometry& g) {
-  const Tensor gd = prepared(gy), wd = prepared(weight),
-               bd = bias.defined() ? prepared(bias) : bias;
-  Tensor x = empty(g.x_shape(), gd.dtype());
-  kernels_for("conv input gradient", gd.dtype())
-      .conv->backward_input[static_cast<int>(gd.dtype())](kernel_context(), g.args, gd->data,
-                                                          wd->data, data_or_null(bd), x->data);
-  x = finished(x, gy.dtype());
+  Tensor x;
+  if (is_narrow_product(gy, g.args)) {
+    x = multiply_positions(gy, weight, bias, g, true);
+  } else {
+    const Tensor gd = prepared(gy), wd = prepared(weight), bd = prepared(bias);
+    x = empty(g.x_shape(), gd.dtype());
+    kernels_for("conv input gradient", gd.dtype())
+        .conv->backward_input[static_cast<int>(gd.dtype())](kernel_context(), g.args, gd->data,
+                                                            wd->data, data_or_null(bd), x->data);
+    x = kernel_output(x, gy.dtype());
+  }
   if (recording(gy, weight, bias)) {
     TransposedBackward rule;
     rule.g = g;
@@ -151,7 +185,7 @@ Tensor weight_gradient(const Tensor& x, const Tensor& gy, const Geometry& g) {
   kernels_for("conv weight gradient", xd.dtype())
       .conv->backward_weight[static_cast<int>(xd.dtype())](kernel_context(), g.args, xd->data,
                                                            gd->data, w->data, nullptr);
-  w = finished(w, x.dtype());
+  w = kernel_output(w, x.dtype());
   if (recording(x, gy)) {
     WeightGradientBackward rule;
     rule.g = g;

@@ -3,8 +3,7 @@
 // each other's derivative. Must not know Python.
 #include "kernels/pool.h"
 
-#include "core/parallel.h"
-#include "ops/ops.h"
+#include "ops/kernel_support.h"
 
 namespace pycore {
 
@@ -137,20 +136,6 @@ PoolShape windows_of(const Tensor& x, int64_t dims, const Windows& w) {
   return p;
 }
 
-Tensor contiguous_data(const Tensor& t, DType dtype) {
-  if (t.dtype() == dtype && t.is_contiguous()) return t;
-  Tensor out = empty(t.sizes(), dtype);
-  copy_data(out, t);
-  return out;
-}
-Tensor converted(const Tensor& t, DType dtype) {
-  if (t.dtype() == dtype) return t;
-  Tensor out = empty(t.sizes(), dtype);
-  copy_data(out, t);
-  return out;
-}
-DType widened(DType t) { return is_reduced_float(t) ? DType::float32 : t; }
-
 // --- max and min: scatter and gather of gradients
 // ----------------------------------------------------------------------------
 
@@ -172,19 +157,19 @@ struct ScatterPlanesBackward {
 
 // gx[indices] += gy in every plane.
 Tensor scatter_planes(const Tensor& gy, const Tensor& indices, const PoolShape& p) {
-  const DType inside = widened(gy.dtype());
-  const Tensor g = contiguous_data(gy, inside);
+  const DType inside = compute_dtype(gy.dtype());
+  const Tensor g = kernel_input(gy, inside);
   Tensor gx = empty(p.in_shape(), inside);
   kernels_for("pool gradient", inside)
       .pool->scatter_grad[static_cast<int>(inside)](kernel_context(), p.args, g->data,
                                                     indices.data<int64_t>(), gx->data);
-  gx = converted(gx, gy.dtype());
+  gx = kernel_output(gx, gy.dtype());
   if (recording(gy)) record(gx, ScatterPlanesBackward{Saved(indices), p}, gy);
   return gx;
 }
 
 Tensor gather_planes(const Tensor& g, const Tensor& indices, const PoolShape& p) {
-  const Tensor src = contiguous_data(g, g.dtype());
+  const Tensor src = kernel_input(g, g.dtype());
   Tensor out = empty(p.out_shape(), g.dtype());
   const int64_t* at = indices.data<int64_t>();
   if (p.args.planes > 0) {
@@ -215,18 +200,18 @@ using ExtremeKernel = void (*)(const kernels::Context&, const PoolArgs&, const v
 
 Result extreme_pool(const Tensor& x, const PoolShape& p, const ExtremeKernel* kernels,
                     const char* op, const char* node_name, bool return_indices) {
-  const DType inside = widened(x.dtype());
+  const DType inside = compute_dtype(x.dtype());
   const ExtremeKernel kernel = kernels[static_cast<int>(inside)];
   PC_CHECK_IMPLEMENTED(kernel != nullptr, '"', op, "\" not implemented for '",
                        scalar_type_name(x.dtype()), "'");
-  const Tensor data = contiguous_data(x, inside);
+  const Tensor data = kernel_input(x, inside);
   Tensor y = empty(p.out_shape(), inside), indices;
   explain_kernel("pool", inside);
   const bool records = recording(x);
   if (records || return_indices) indices = empty(p.out_shape(), DType::int64);
   kernel(kernel_context(), p.args, data->data, y->data,
          indices.defined() ? indices.data<int64_t>() : nullptr);
-  y = converted(y, x.dtype());
+  y = kernel_output(y, x.dtype());
   if (records) record(y, MaxPoolBackward{Saved(indices), p}, x)->name = node_name;
   Result r;
   if (return_indices)
@@ -292,12 +277,12 @@ DType average_dtype(DType t) {
 template <bool Adaptive>
 Tensor average(const Tensor& x, const PoolShape& p, const char* node_name) {
   const DType inside = average_dtype(x.dtype());
-  const Tensor data = contiguous_data(x, inside);
+  const Tensor data = kernel_input(x, inside);
   Tensor y = empty(p.out_shape(), inside);
   const auto& table = *kernels_for("pool gradient", inside).pool;
   (Adaptive ? table.adaptive_avg : table.avg)[static_cast<int>(inside)](kernel_context(), p.args,
                                                                         data->data, y->data);
-  y = converted(y, x.dtype());
+  y = kernel_output(y, x.dtype());
   if (recording(x)) {
     Ref<Node> node = record(y, AverageBackward<Adaptive>{p}, x);
     if (node_name) node->name = node_name;
@@ -307,12 +292,12 @@ Tensor average(const Tensor& x, const PoolShape& p, const char* node_name) {
 template <bool Adaptive>
 Tensor average_gradient(const Tensor& gy, const PoolShape& p) {
   const DType inside = average_dtype(gy.dtype());
-  const Tensor g = contiguous_data(gy, inside);
+  const Tensor g = kernel_input(gy, inside);
   Tensor gx = empty(p.in_shape(), inside);
   const auto& table = *kernels_now().pool;
   (Adaptive ? table.adaptive_avg_backward : table.avg_backward)[static_cast<int>(inside)](
       kernel_context(), p.args, g->data, gx->data);
-  gx = converted(gx, gy.dtype());
+  gx = kernel_output(gx, gy.dtype());
   if (recording(gy)) record(gx, AverageGradientBackward<Adaptive>{p}, gy);
   return gx;
 }
