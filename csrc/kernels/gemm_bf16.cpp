@@ -19,8 +19,55 @@ struct PairOp : Plain<float> {
   }
 };
 
+// A few rows: B's pairs along k lie ready, those of two rows are put together as they are spread.
+struct PairRows : PaddedRows<float> {
+  using B = BFloat16;
+  using Factor = BFloat16;
+  static constexpr int kStep = 2 * kLanes<float>, kPlanes = 1, kColumns = 1, kRows = 4;
+  static constexpr bool kShifted = false, kSpreads = true;
+  static PYCORE_INLINE Vec<float> load_b(const BFloat16* p) { return (Vec<float>)load_bits(p); }
+  static PYCORE_INLINE Vec<float> load_b(const BFloat16* p, int n) {
+    return (Vec<float>)load_first(p, n);
+  }
+  static PYCORE_INLINE void prepare(const BFloat16* p, int n, Vec<float>* planes) {
+    planes[0] = load_b(p, n);
+  }
+  static PYCORE_INLINE Vec<float> add(const Vec<float>* a, Vec<float> b, Vec<float> sum) {
+    return PairOp::add(a[0], b, sum);
+  }
+
+  static BFloat16 factor(BFloat16 a) { return a; }
+  static PYCORE_INLINE void factors(const BFloat16* a, Vec<float>* x) {
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows; r += 2) {
+      int32_t pair;
+      memcpy(&pair, a + r, sizeof(pair));
+      x[r / 2] = (Vec<float>)splat<int32_t>(pair);
+    }
+  }
+  static PYCORE_INLINE void spread(const Vec<float>* x, const BFloat16* const* rows, int64_t j,
+                                   Vec<float>* s) {
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows; r += 2) {
+      const __m512i even = (__m512i)load_bits(rows[r] + j),
+                    odd = (__m512i)load_bits(rows[r + 1] + j);
+      s[0] = PairOp::add(x[r / 2], (Vec<float>)_mm512_unpacklo_epi16(even, odd), s[0]);
+      s[1] = PairOp::add(x[r / 2], (Vec<float>)_mm512_unpackhi_epi16(even, odd), s[1]);
+    }
+  }
+  // Columns come in fours: s[0] holds the first, third, ... four, s[1] the others.
+  static PYCORE_INLINE void order(Vec<float>* s) {
+    const Vec<float> low = s[0], high = s[1];
+    s[0] =
+        __builtin_shufflevector(low, high, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    s[1] = __builtin_shufflevector(low, high, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29,
+                                   30, 31);
+  }
+};
+
 struct PairPanels {
   using Source = BFloat16;
+  using Rows = PairRows;
   using Result = BFloat16;
   using Lane = float;
   typedef uint16_t Element __attribute__((may_alias));  // packed as the floats of a tile
@@ -69,8 +116,30 @@ struct QuadOp : Plain<int32_t> {
   }
 };
 
+// A few rows: here B's bytes are the unsigned ones, 128 too large, since what that adds depends on
+// the row alone.
+struct QuadRows : PaddedRows<int32_t> {
+  using B = int8_t;
+  static constexpr int kStep = 4 * kLanes<int32_t>, kPlanes = 1, kColumns = 1;
+  static constexpr bool kShifted = true, kSpreads = false;
+  static PYCORE_INLINE Vec<int32_t> shifted(Vec<int32_t> bytes) {
+    return bytes ^ static_cast<int32_t>(0x80808080u);
+  }
+  static PYCORE_INLINE Vec<int32_t> load_b(const int8_t* p) { return shifted(load_bits(p)); }
+  static PYCORE_INLINE Vec<int32_t> load_b(const int8_t* p, int n) {
+    return shifted(load_first(p, n));
+  }
+  static PYCORE_INLINE void prepare(const int8_t* p, int n, Vec<int32_t>* planes) {
+    planes[0] = load_first(p, n);
+  }
+  static PYCORE_INLINE Vec<int32_t> add(const Vec<int32_t>* a, Vec<int32_t> b, Vec<int32_t> sum) {
+    return QuadOp::add(b, a[0], sum);
+  }
+};
+
 struct BytePanels {
   using Source = int8_t;
+  using Rows = QuadRows;
   using Result = int32_t;
   using Lane = int32_t;
   using Element = uint8_t;

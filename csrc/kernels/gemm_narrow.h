@@ -4,9 +4,8 @@
 #pragma once
 
 #include "kernels/gemm_driver.h"
+#include "kernels/gemm_narrow_rows.h"
 #include "kernels/gemm_pack.h"
-#include "kernels/gemm_small.h"
-#include "simd/widen.h"
 
 namespace pycore {
 namespace {
@@ -28,30 +27,17 @@ PYCORE_INLINE void widen(const int32_t* in, int32_t* out, int64_t n) {
   memcpy(out, in, sizeof(int32_t) * static_cast<size_t>(n));
 }
 PYCORE_INLINE void round(const int32_t* in, int32_t* out, int64_t n) { widen(in, out, n); }
-PYCORE_INLINE Vec<float> load_wide(const Half* p) { return load_halves(&p->bits); }
-PYCORE_INLINE Vec<float> load_wide(const BFloat16* p) { return load_bfloat16s(&p->bits); }
-
-// Tiles that read B as it lies, in a 16-bit type.
-template <class S>
-struct Widen : Plain<float> {
-  using B = S;
-  static PYCORE_INLINE Vec<float> load_b(const S* p) { return load_wide(p); }
-  static PYCORE_INLINE Vec<float> load_b(const S* p, int n) {
-    S some[kLanes<float>] = {};
-    memcpy(some, p, sizeof(S) * static_cast<size_t>(n));
-    return load_wide(some);
-  }
-};
 
 // What a kind of panels defines. A lane holds kGroup neighbours along k, each an Element; Op
 // multiplies lanes and adds their products up. Lanes beyond the matrix and elements beyond k are 0.
 // kLanesLieReady: elements are packed as they are, so that a run along k is a run of lanes.
 // kShifted: Op takes A's bytes as unsigned, so they are packed 128 too large (`shifted`), and the
-// sums are corrected by the columns of B (`correction`).
-template <class S>
+// sums are corrected by the columns of B (`correction`). Rows: how a few rows are multiplied.
+template <class S, class RowsOf>
 struct WidenPanels {
   using Source = S;  // of A and B
   using Result = S;  // of C and the biases
+  using Rows = RowsOf;
   using Lane = float;
   using Element = float;
   using Op = Plain<float>;
@@ -74,8 +60,43 @@ struct BytePairOp : Plain<int32_t> {
 #endif
   }
 };
+// A few rows of bytes: B becomes such pairs as it is read.
+struct BytePairRows : PaddedRows<int32_t> {
+  using B = int8_t;
+  static constexpr int kStep = 2 * kLanes<int32_t>, kPlanes = 1, kColumns = 4;
+  static constexpr bool kShifted = false, kSpreads = false;
+  static PYCORE_INLINE Vec<int32_t> load_b(const int8_t* p) {
+#if defined(__AVX512F__)
+    return (Vec<int32_t>)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p));
+#elif defined(__AVX2__)
+    return (Vec<int32_t>)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p));
+#elif defined(__SSE2__)
+    const __m128i bytes = _mm_loadl_epi64((const __m128i*)p);
+    return (Vec<int32_t>)_mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
+#else
+    int16_t pairs[kStep];
+    for (int i = 0; i < kStep; ++i) pairs[i] = p[i];
+    Vec<int32_t> v;
+    memcpy(&v, pairs, sizeof(v));
+    return v;
+#endif
+  }
+  static PYCORE_INLINE Vec<int32_t> load_b(const int8_t* p, int n) {
+    int8_t some[kStep] = {};
+    memcpy(some, p, static_cast<size_t>(n));
+    return load_b(some);
+  }
+  static PYCORE_INLINE void prepare(const int8_t* p, int n, Vec<int32_t>* planes) {
+    planes[0] = load_b(p, n);
+  }
+  static PYCORE_INLINE Vec<int32_t> add(const Vec<int32_t>* a, Vec<int32_t> b, Vec<int32_t> sum) {
+    return BytePairOp::add(a[0], b, sum);
+  }
+};
+
 struct BytePairs {
   using Source = int8_t;
+  using Rows = BytePairRows;
   using Result = int32_t;
   using Lane = int32_t;
   typedef int16_t Element __attribute__((may_alias));
@@ -433,87 +454,90 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
   }
 }
 
-// One product of 16-bit floats with a few rows of A, which become float32 first.
-template <class S>
-bool few_rows(const Context& ctx, const Problem<S>& q) {
-  constexpr int L = kLanes<float>;
-  const bool dots = q.brs == 1 && q.m <= kSpreadRows, spread = q.bcs == 1 && q.m == 1;
-  if (!dots && !spread) return false;
-  report(ctx, "few rows, widened on the way");
-  const Scratch<float> a(ctx, q.m * q.k), sums(ctx, q.m * (q.n + L));
-  for (int64_t i = 0; i < q.m; ++i) {
-    const S* row = q.a + i * q.ars;
-    float* to = a.get() + i * q.k;
-    if (q.acs == 1) {
-      widen(row, to, q.k);
-    } else {
-      for (int64_t p = 0; p < q.k; ++p) widen(row + p * q.acs, to + p, 1);
-    }
+// Columns [j0, j1) of all rows, from sums of q.m rows to C.
+template <class K>
+void finish_columns(const NarrowProblem<K>& q, const typename K::Lane* sums, int64_t stride,
+                    int64_t j0, int64_t j1, const Epilogue<typename K::Result>& e) {
+  constexpr int L = kLanes<typename K::Lane>;
+  for (int64_t j = j0; j < j1; j += L) {
+    finish<K, L>(sums + j, stride, q.c + j, q.crs, q.m, static_cast<int>(min_of(L, j1 - j)),
+                 e.at(0, j));
   }
-  const int64_t width = dots ? L : kSpreadColumns, groups = ceil_div(q.n, width);
-  const int64_t tasks = min_of(groups, tasks_for(4 * q.m * q.n * q.k)), stride = q.n + L;
-  run_tasks(ctx, tasks, [&](int64_t t) {
-    const int64_t j0 = t * groups / tasks * width;
-    const int64_t j1 = min_of(q.n, (t + 1) * groups / tasks * width);
-    if (dots) {
-      dot_columns<float, Widen<S>>(q.m, q.k, a.get(), q.k, q.b, q.bcs, sums.get(), stride, j0, j1,
-                                   {});
-    } else {
-      spread_columns<float, Widen<S>>(q.m, q.k, a.get(), q.k, 1, q.b, q.brs, sums.get(), stride, j0,
-                                      j1, {});
-    }
-    for (int64_t j = j0; j < j1; j += L) {
-      finish<WidenPanels<S>, L>(sums.get() + j, stride, q.c + j, q.crs, q.m,
-                                static_cast<int>(min_of(L, j1 - j)), q.e.at(0, j));
-    }
-  });
-  return true;
 }
 
-// A few rows times columns that are contiguous along k, lane by lane as they lie. The correction of
-// shifted products is one more row.
+// A few rows times columns that are contiguous along k.
 template <class K>
-bool few_lane_rows(const Context& ctx, const NarrowProblem<K>& q) {
+void dot_rows(const Context& ctx, const NarrowProblem<K>& q) {
   using Lane = typename K::Lane;
-  constexpr int G = K::kGroup, L = kLanes<Lane>;
-  if (q.brs != 1 || q.acs != 1 || q.m > kSpreadRows || q.k % G || q.bcs % G) return false;
-  report(ctx, "few rows, dot products of lanes as they lie");
-  const int64_t lanes = q.k / G, rows = q.m + (K::kShifted ? 1 : 0), stride = q.n + L;
-  const Scratch<Lane> a(ctx, rows * lanes), sums(ctx, rows * stride);
+  using S = typename K::Source;
+  using Rows = typename K::Rows;
+  constexpr int L = kLanes<Lane>, P = Rows::kPlanes;
+  const int64_t steps = ceil_div(q.k, Rows::kStep), pitch = steps * P * L, stride = q.n + L;
+  const Scratch<Lane> a(ctx, q.m * pitch), sums(ctx, q.m * stride);
+  const Scratch<S> dense(ctx, q.acs == 1 ? 0 : q.k);
+  typename K::Result correction[kFewRows] = {};
   for (int64_t i = 0; i < q.m; ++i) {
-    memcpy(a.get() + i * lanes, q.a + i * q.ars, sizeof(Lane) * static_cast<size_t>(lanes));
+    const S* row = q.a + i * q.ars;
+    if (q.acs != 1) {
+      for (int64_t p = 0; p < q.k; ++p) dense.get()[p] = row[p * q.acs];
+      row = dense.get();
+    }
+    for (int64_t s = 0; s < steps; ++s) {
+      Vec<Lane> planes[P];
+      const int64_t at = s * Rows::kStep;
+      Rows::prepare(row + at, static_cast<int>(min_of(Rows::kStep, q.k - at)), planes);
+      for (int p = 0; p < P; ++p) store(a.get() + i * pitch + (s * P + p) * L, planes[p]);
+    }
+    if constexpr (Rows::kShifted) {
+      uint32_t sum = 0;  // wraps like the products' sums
+      for (int64_t p = 0; p < q.k; ++p) sum += static_cast<uint32_t>(row[p]);
+      correction[i] = static_cast<int32_t>(-128 * sum);
+    }
   }
-  if constexpr (K::kShifted) {
-    memset(a.get() + q.m * lanes, 0, sizeof(Lane) * static_cast<size_t>(lanes));
-    K::shift(a.get(), rows * lanes);
-  }
-  const int64_t groups = ceil_div(q.n, L), tasks = min_of(groups, tasks_for(2 * rows * q.n * q.k));
+  auto e = q.e;
+  if constexpr (Rows::kShifted) e.bias_row = correction;
+  const int64_t groups = ceil_div(q.n, L), tasks = min_of(groups, tasks_for(4 * q.m * q.n * q.k));
   run_tasks(ctx, tasks, [&](int64_t t) {
     const int64_t j0 = t * groups / tasks * L, j1 = min_of(q.n, (t + 1) * groups / tasks * L);
-    dot_columns<Lane, typename K::Op>(rows, lanes, a.get(), lanes,
-                                      reinterpret_cast<const Lane*>(q.b), q.bcs / G, sums.get(),
-                                      stride, j0, j1, {});
-    for (int64_t j = j0; j < j1; j += L) {
-      auto e = q.e.at(0, j);
-      alignas(64) Lane correction[L];
-      if constexpr (K::kShifted) {
-        store(correction, -load(sums.get() + q.m * stride + j));
-        e.bias_col = correction;
-      }
-      finish<K, L>(sums.get() + j, stride, q.c + j, q.crs, q.m, static_cast<int>(min_of(L, j1 - j)),
-                   e);
-    }
+    dot_columns<Lane, Rows>(q.m, q.k, a.get(), pitch, q.b, q.bcs, sums.get(), stride, j0, j1, {});
+    finish_columns<K>(q, sums.get(), stride, j0, j1, e);
   });
-  return true;
+}
+
+// One row times a B that is contiguous along its rows.
+template <class K>
+void spread_one_row(const Context& ctx, const NarrowProblem<K>& q) {
+  using Rows = typename K::Rows;
+  using Factor = typename Rows::Factor;
+  constexpr int64_t kLine = 64 / sizeof(typename K::Source), kNarrow = 128;
+  const Scratch<Factor> a(ctx, q.k + Rows::kRows);
+  for (int64_t p = 0; p < q.k; ++p) a.get()[p] = Rows::factor(q.a[p * q.acs]);
+  for (int64_t p = q.k; p < q.k + Rows::kRows; ++p) a.get()[p] = Factor{};
+  // Strips of columns as wide as their sums fit into L1, or as many as keep all threads busy. How
+  // columns are split does not show in the bits.
+  const int64_t busy = ceil_div(ceil_div(q.n, kRowColumns), ctx.threads) * ctx.threads;
+  const int64_t strips = max_of(ceil_div(q.n, kRowColumns),
+                                min_of(busy, min_of(q.n / kNarrow, tasks_for(4 * q.n * q.k))));
+  const int64_t width = ceil_div(ceil_div(q.n, strips), kLine) * kLine;
+  const Scratch<typename K::Lane> sums(ctx, q.n + kLine);
+  run_tasks(ctx, ceil_div(q.n, width), [&](int64_t t) {
+    const int64_t j0 = t * width, j1 = min_of(q.n, j0 + width);
+    spread_row<Rows>(q.k, a.get(), q.b + j0, q.brs, static_cast<int>(j1 - j0), sums.get() + j0);
+    finish_columns<K>(q, sums.get(), 0, j0, j1, q.e);
+  });
 }
 
 template <class K>
 void narrow_product(const Context& ctx, const NarrowProblem<K>& q) {
-  if constexpr (K::kLanesLieReady) {
-    if (few_lane_rows<K>(ctx, q)) return;
+  if (q.brs == 1 && q.m <= kFewRows) {
+    report(ctx, "few rows, dot products");
+    return dot_rows<K>(ctx, q);
   }
-  if constexpr (__is_same(typename K::Source, typename K::Result)) {
-    if (few_rows(ctx, q)) return;
+  if constexpr (K::Rows::kSpreads) {
+    if (q.bcs == 1 && q.m == 1) {
+      report(ctx, "one row, spread over the columns");
+      return spread_one_row<K>(ctx, q);
+    }
   }
   report(ctx, K::kGroup > 1 ? "tiles of dot products" : "tiles, widened while packed");
   if (q.m <= kSlimRows) return slim<K>(ctx, q);
