@@ -44,44 +44,11 @@ struct FloatKey {
   static PYCORE_INLINE bool lost(uint32_t key) { return key == kSign || key == kAll; }
 };
 
-template <class Key>
-void ranks(const void* x, int64_t n, int64_t stride, uint32_t flip, uint64_t* out) {
-  const auto* p = static_cast<const typename Key::Type*>(x);
-  const uint32_t all = static_cast<typename Key::Type>(~typename Key::Type{0});
-  flip &= all;
-  if (stride == 1) {
-    for (int64_t i = 0; i < n; ++i)
-      out[i] = uint64_t{Key::of(p[i]) ^ flip} << 32 | static_cast<uint64_t>(i);
-  } else {
-    for (int64_t i = 0; i < n; ++i)
-      out[i] = uint64_t{Key::of(p[i * stride]) ^ flip} << 32 | static_cast<uint64_t>(i);
-  }
+void ranks(const int32_t* __restrict keys, int64_t n, int64_t first, uint64_t* __restrict out) {
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = uint64_t{static_cast<uint32_t>(keys[i])} << 32 | static_cast<uint64_t>(first + i);
 }
 
-template <class Key>
-void unrank(const uint64_t* ranks, int64_t n, const void* x, int64_t stride, uint32_t flip,
-            void* values, int64_t* places) {
-  using Bits = typename Key::Type;
-  const Bits* p = static_cast<const Bits*>(x);
-  Bits* out = static_cast<Bits*>(values);
-  flip &= static_cast<Bits>(~Bits{0});
-  constexpr int64_t kBlock = 256;
-  for (int64_t begin = 0; begin < n; begin += kBlock) {
-    const int64_t end = n - begin < kBlock ? n : begin + kBlock;
-    uint32_t lost = 0;
-    for (int64_t i = begin; i < end; ++i) {
-      const uint32_t key = static_cast<uint32_t>(ranks[i] >> 32) ^ flip;
-      lost |= Key::lost(key);
-      out[i] = Key::bits(key);
-      places[i] = static_cast<int64_t>(ranks[i] & 0xffffffff);
-    }
-    if (lost == 0) continue;
-    for (int64_t i = begin; i < end; ++i)
-      if (Key::lost(static_cast<uint32_t>(ranks[i] >> 32) ^ flip)) out[i] = p[places[i] * stride];
-  }
-}
-
-// Keys as signed integers of 32 bits, and back; see OrderKernels.
 template <class Key>
 void write_keys_of(const void* x, int64_t n, int64_t stride, uint32_t flip, int32_t* out) {
   const auto* p = static_cast<const typename Key::Type*>(x);
@@ -134,30 +101,23 @@ int64_t first_below(const void* x, int64_t begin, int64_t n, uint32_t flip, uint
   return n;
 }
 
-#define PYCORE_SHORT_KEYS                    \
-  KEYS(uint8, UnsignedKey<uint8_t>)          \
-  KEYS(bool_, UnsignedKey<uint8_t>)          \
-  KEYS(int8, SignedKey<uint8_t>)             \
-  KEYS(int16, SignedKey<uint16_t>)           \
-  KEYS(int32, SignedKey<uint32_t>)           \
-  KEYS(float16, FloatKey<uint16_t, 0x7c00>)  \
-  KEYS(bfloat16, FloatKey<uint16_t, 0x7f80>) \
-  KEYS(float32, FloatKey<uint32_t, 0x7f800000>)
-
 constexpr OrderKernels make_kernels() {
   OrderKernels k{};
-#define KEYS(dtype, ...)                                          \
-  k.ranks[static_cast<int>(DType::dtype)] = ranks<__VA_ARGS__>;   \
-  k.unrank[static_cast<int>(DType::dtype)] = unrank<__VA_ARGS__>; \
-  k.first_below[static_cast<int>(DType::dtype)] = first_below<__VA_ARGS__>;
-  PYCORE_SHORT_KEYS
-#undef KEYS
-#if defined(__AVX2__)
 #define KEYS(dtype, ...)                                               \
   k.keys[static_cast<int>(DType::dtype)] = write_keys_of<__VA_ARGS__>; \
-  k.values[static_cast<int>(DType::dtype)] = values_of<__VA_ARGS__>;
-  PYCORE_SHORT_KEYS
+  k.values[static_cast<int>(DType::dtype)] = values_of<__VA_ARGS__>;   \
+  k.first_below[static_cast<int>(DType::dtype)] = first_below<__VA_ARGS__>;
+  KEYS(uint8, UnsignedKey<uint8_t>)
+  KEYS(bool_, UnsignedKey<uint8_t>)
+  KEYS(int8, SignedKey<uint8_t>)
+  KEYS(int16, SignedKey<uint16_t>)
+  KEYS(int32, SignedKey<uint32_t>)
+  KEYS(float16, FloatKey<uint16_t, 0x7c00>)
+  KEYS(bfloat16, FloatKey<uint16_t, 0x7f80>)
+  KEYS(float32, FloatKey<uint32_t, 0x7f800000>)
 #undef KEYS
+  k.ranks = ranks;
+#if defined(__AVX2__)
   k.sort_places = sort_places;
   k.sort_integers = vector_sort<int64_t>;
   constexpr bool kWide = simd::kRegisterBytes == 64;

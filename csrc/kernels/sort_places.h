@@ -159,14 +159,14 @@ __attribute__((noinline)) void take(const int32_t* __restrict both, int64_t n, u
     const auto take_one = [&](int64_t i) {
       const uint32_t at = static_cast<uint32_t>(both[i]) & mask;
       if constexpr (kPlaces) sorted_places[i] = static_cast<uint32_t>(places[at]);
-      return static_cast<uint32_t>(keys[at]);
+      return kKeys ? static_cast<uint32_t>(keys[at]) : 0;
     };
     int64_t i = 0;
 #pragma GCC unroll 4
     for (; i + 2 <= n; i += 2) {
       const uint64_t first = take_one(i), second = take_one(i + 1);
       uint64_t pair = second << 32 | first;
-      asm("" : "+r"(pair));
+      asm volatile("" : "+r"(pair));  // or the compiler makes gathers of the loads
       if constexpr (kKeys) memcpy(sorted + i, &pair, sizeof(pair));
     }
     if (i < n) {
@@ -287,14 +287,10 @@ void sort_places(const Context& ctx, int32_t* keys, int64_t lines, int64_t n, in
   if (n > kShortLine)
     for (int64_t i = 0; i < lines * n; i += n)
       sort_line(ctx, keys + i, n, sorted + i, places + i, spare);
-  else if (n > 12)
-    sort_short<16>(keys, lines, n, sorted, places);
   else if (n > 8)
-    sort_short<12>(keys, lines, n, sorted, places);
-  else if (n > 4)
-    sort_short<8>(keys, lines, n, sorted, places);
+    sort_short<16>(keys, lines, n, sorted, places);
   else
-    sort_short<4>(keys, lines, n, sorted, places);
+    sort_short<8>(keys, lines, n, sorted, places);
 }
 
 #endif

@@ -225,10 +225,8 @@ inline void sort_small(T* p, int64_t n) {
   if (n <= 2 * kL) return sort_few<T, 2, 1>(p, n);
   if (n <= 4 * kL) return sort_few<T, 4, 2>(p, n);
   if (n <= 8 * kL) return sort_few<T, 8, 4>(p, n);
-  if (n <= 12 * kL) return sort_few<T, 12, 8>(p, n);
-  if (n <= 16 * kL) return sort_few<T, 16, 12>(p, n);
-  if (n <= 20 * kL) return sort_few<T, 20, 16>(p, n);
-  return sort_few<T, 24, 20>(p, n);
+  if (n <= 16 * kL) return sort_few<T, 16, 8>(p, n);
+  return sort_few<T, kMostRows, 16>(p, n);
 }
 
 // --- quicksort

@@ -55,6 +55,23 @@ uint64_t key_of(T value) {
   }
 }
 
+// Ranks of n values of a type with keys of 32 bits or fewer, the first of which is at place
+// `first`.
+inline void write_ranks(DType dtype, const void* x, int64_t n, int64_t stride, uint32_t flip,
+                        int64_t first, uint64_t* out) {
+  constexpr int64_t kBlock = 1024;
+  const auto& order = *kernels_now().order;
+  const auto keys_of = order.keys[static_cast<int>(dtype)];
+  const auto* from = static_cast<const char*>(x);
+  const int64_t step = stride * item_size(dtype);
+  int32_t keys[kBlock];
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t m = std::min(kBlock, n - i);
+    keys_of(from + i * step, m, stride, flip, keys);
+    order.ranks(keys, m, first + i, out + i);
+  }
+}
+
 // --- sorting ranks of 64 bits
 // ---------------------------------------------------------------------------------------------
 
@@ -177,11 +194,8 @@ class LineSorter {
     } else {
       in_registers_ = fits_registers(n, kKeyBits<T>);
       flip_ = (descending ? ~uint32_t{0} : 0) ^ (in_registers_ ? uint32_t{1} << 31 : 0);
-      const auto ranks = kernels_now().order->ranks[static_cast<int>(dtype_of<T>)];
       parallel_for(n, kPart, [&](int64_t b, int64_t e) {
-        ranks(x + b * stride, e - b, stride, flip_, ranks_ + b);
-        if (b > 0)
-          for (int64_t i = b; i < e; ++i) ranks_[i] += static_cast<uint64_t>(b);
+        write_ranks(dtype_of<T>, x + b * stride, e - b, stride, flip_, b, ranks_ + b);
       });
       sort_bits(n, 32 + kKeyBits<T>);
     }
@@ -192,17 +206,24 @@ class LineSorter {
              int64_t out_stride) const {
     parallel_for(n, kPart, [&](int64_t b, int64_t e) {
       if constexpr (sizeof(T) < 8) {
-        const auto unrank = kernels_now().order->unrank[static_cast<int>(dtype_of<T>)];
-        if (out_stride == 1)
-          return unrank(ranks_ + b, e - b, x, stride, flip_, values + b, places + b);
+        const auto values_of = kernels_now().order->values[static_cast<int>(dtype_of<T>)];
         constexpr int64_t kBlock = 256;
-        T block[kBlock];
+        union {
+          int32_t keys[kBlock];
+          T block[kBlock];
+        };
+        T narrow[sizeof(T) < 4 ? kBlock : 1];
+        T* const found = sizeof(T) < 4 ? narrow : block;
         int64_t from[kBlock];
         for (; b < e; b += kBlock) {
           const int64_t m = std::min(kBlock, e - b);
-          unrank(ranks_ + b, m, x, stride, flip_, block, from);
           for (int64_t k = 0; k < m; ++k) {
-            values[(b + k) * out_stride] = block[k];
+            keys[k] = static_cast<int32_t>(ranks_[b + k] >> 32);
+            from[k] = place(b + k);
+          }
+          values_of(keys, from, 1, m, x, 0, stride, flip_, found);
+          for (int64_t k = 0; k < m; ++k) {
+            values[(b + k) * out_stride] = found[k];
             places[(b + k) * out_stride] = from[k];
           }
         }
@@ -420,17 +441,15 @@ struct RankedLine {
     if constexpr (sizeof(T) == 8)
       for (int64_t i = 0; i < n; ++i) ranks[i] = rank(i);
     else
-      kernels_now().order->ranks[static_cast<int>(dtype_of<T>)](
-          values, n, stride, descending ? ~uint32_t{0} : 0, ranks);
+      write_ranks(dtype_of<T>, values, n, stride, descending ? ~uint32_t{0} : 0, 0, ranks);
   }
   // Ranks of the values at [begin, end).
   void fill_part(int64_t begin, int64_t end, Rank* out) const {
     if constexpr (sizeof(T) == 8) {
       for (int64_t i = begin; i < end; ++i) *out++ = rank(i);
     } else {
-      kernels_now().order->ranks[static_cast<int>(dtype_of<T>)](
-          values + begin * stride, end - begin, stride, descending ? ~uint32_t{0} : 0, out);
-      for (int64_t i = 0; i < end - begin; ++i) out[i] += static_cast<Rank>(begin);
+      write_ranks(dtype_of<T>, values + begin * stride, end - begin, stride,
+                  descending ? ~uint32_t{0} : 0, begin, out);
     }
   }
   // The first i from `begin` on whose key is below that of `bound`, or n.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/cast.h"
 #include "ops/element.h"
 #include "ops/indexing.h"
 #include "ops/lines.h"
@@ -102,16 +103,6 @@ void for_sorted_lines(const Tensor& input, const Tensor& out, int64_t dim, bool 
   });
 }
 
-// Several lines lie one after the other in `lines`; element k of line j goes to
-// out[k * stride + j].
-template <class Item>
-void write_columns(const void* lines, int64_t count, int64_t n, int64_t stride, void* out) {
-  const Item* from = static_cast<const Item*>(lines);
-  Item* to = static_cast<Item*>(out);
-  for (int64_t k = 0; k < n; ++k)
-    for (int64_t j = 0; j < count; ++j) to[k * stride + j] = from[j * n + k];
-}
-
 // Sorts lines whose keys have 32 bits or fewer in vector registers (OrderKernels::sort_places).
 class PlacedSort {
  public:
@@ -130,7 +121,7 @@ class PlacedSort {
   static bool suits(DType dtype, int64_t n) {
     constexpr int64_t kMost = 8192;
     const auto& order = *kernels_now().order;
-    return order.keys[static_cast<int>(dtype)] && n >> 30 == 0 &&
+    return order.sort_places && order.keys[static_cast<int>(dtype)] && n >> 30 == 0 &&
            (item_size(dtype) == 4 || n <= kMost);
   }
 
@@ -147,10 +138,10 @@ class PlacedSort {
  private:
   using Ints = kernels::Scratch<int32_t>;
 
-  // Lines that the input holds at x, `step` apart.
+  // Lines at x, `step` apart, of values `stride` apart.
   struct Group {
     const char* x;
-    int64_t count, step;
+    int64_t count, step, stride;
   };
   // Their values at `values` and places at `places`, line by line; keys has room for all of them,
   // and so has `sorted`, which is the same memory as `values` where these have 32 bits.
@@ -158,20 +149,20 @@ class PlacedSort {
             int32_t* spare) const {
     const auto& order = *kernels_now().order;
     const auto dtype = static_cast<size_t>(input_.dtype());
-    const bool whole = from_.stride == 1 && group.step == n_;  // no gap between the lines
+    const bool whole = group.stride == 1 && group.step == n_;  // no gap between the lines
     if (group.count == 1 || whole)
       parallel_for(group.count * n_, kPart, [&](int64_t b, int64_t e) {
-        order.keys[dtype](group.x + b * from_.stride * item_, e - b, from_.stride, flip_, keys + b);
+        order.keys[dtype](group.x + b * group.stride * item_, e - b, group.stride, flip_, keys + b);
       });
     else
       for (int64_t j = 0; j < group.count; ++j)
-        order.keys[dtype](group.x + j * group.step * item_, n_, from_.stride, flip_, keys + j * n_);
+        order.keys[dtype](group.x + j * group.step * item_, n_, group.stride, flip_, keys + j * n_);
     order.sort_places(kernel_context(), keys, group.count, n_, sorted, places, spare);
     if (group.count > 1)
-      return order.values[dtype](sorted, places, group.count, n_, group.x, group.step, from_.stride,
+      return order.values[dtype](sorted, places, group.count, n_, group.x, group.step, group.stride,
                                  flip_, values);
     parallel_for(n_, kPart, [&](int64_t b, int64_t e) {
-      order.values[dtype](sorted + b, places + b, 1, e - b, group.x, 0, from_.stride, flip_,
+      order.values[dtype](sorted + b, places + b, 1, e - b, group.x, 0, group.stride, flip_,
                           static_cast<char*>(values) + b * item_);
     });
   }
@@ -184,41 +175,44 @@ class PlacedSort {
     Ints narrow(kernel_context(), item_ < 4 ? most * n_ : 0);
     for (int64_t o = begin; o < end; o += most) {
       char* values = values_->data + o * n_ * item_;
+      auto* places = indices_.data<int64_t>() + o * n_;
       int32_t* sorted =
           item_ < 4 ? narrow.get() : static_cast<int32_t*>(static_cast<void*>(values));
-      sort({at(o, 0), std::min(most, end - o), from_.outer_step.value_or(0)}, keys.get(), sorted,
-           values, indices_.data<int64_t>() + o * n_, spare.get());
+      const int64_t count = std::min(most, end - o);
+      sort({at(o, 0), count, from_.outer_step.value_or(0), from_.stride}, keys.get(), sorted,
+           values, places, spare.get());
     }
   }
 
-  // Columns of a matrix: as many at once as lie in one line of the cache.
+  // Columns of a matrix, as many at once as lie in one line of the cache, become rows and come
+  // back.
   void sort_columns(int64_t ob, int64_t oe, int64_t ib, int64_t ie) const {
     constexpr int64_t kElements = 1 << 20, kColumns = 16;
-    const int64_t most =
-        from_.inner_step ? std::min(std::clamp<int64_t>(kElements / n_, 1, kColumns), ie - ib) : 1;
+    const auto& transpose = kernels_now().cast->transpose;
+    const int size = item_ == 4 ? 2 : item_ == 2 ? 1 : 0;
+    const int64_t most = std::min(std::clamp<int64_t>(kElements / n_, 1, kColumns), ie - ib);
     Ints keys(kernel_context(), most * n_ + kernels::kSortSpare), spare = spare_room();
     Ints sorted(kernel_context(), most * n_), narrow(kernel_context(), item_ < 4 ? most * n_ : 0);
     kernels::Scratch<int64_t> places(kernel_context(), most * n_);
+    kernels::Scratch<char> rows(kernel_context(), most * n_ * item_);
+    int32_t* values = item_ < 4 ? narrow.get() : sorted.get();
     for (int64_t o = ob; o < oe; ++o)
-      for (int64_t i = ib; i < ie; i += most) {
-        const int64_t count = std::min(most, ie - i), first = to_.start(o, i);
-        int32_t* values = item_ < 4 ? narrow.get() : sorted.get();
-        sort({at(o, i), count, from_.inner_step.value_or(0)}, keys.get(), sorted.get(), values,
-             places.get(), spare.get());
-        void* out = values_->data + first * item_;
-        if (item_ == 4)
-          write_columns<uint32_t>(values, count, n_, to_.stride, out);
-        else if (item_ == 2)
-          write_columns<uint16_t>(values, count, n_, to_.stride, out);
-        else
-          write_columns<uint8_t>(values, count, n_, to_.stride, out);
-        write_columns<int64_t>(places.get(), count, n_, to_.stride,
-                               indices_.data<int64_t>() + first);
+      for (int64_t i = ib, count = 1; i < ie; i += count) {
+        Group group = {at(o, i), count = 1, 0, from_.stride};
+        if (most > 1 && from_.inner_step == 1) {
+          count = std::min(most, ie - i);
+          transpose[size](group.x, rows.get(), n_, count, from_.stride, n_);
+          group = {rows.get(), count, n_, 1};
+        }
+        sort(group, keys.get(), sorted.get(), values, places.get(), spare.get());
+        const int64_t first = to_.start(o, i);
+        transpose[size](values, values_->data + first * item_, count, n_, n_, to_.stride);
+        transpose[3](places.get(), indices_.data<int64_t>() + first, count, n_, n_, to_.stride);
       }
   }
 
   const char* at(int64_t o, int64_t i) const { return input_->data + from_.start(o, i) * item_; }
-  Ints spare_room() const { return Ints(kernel_context(), 3 * n_ + 2 * kernels::kSortSpare); }
+  Ints spare_room() const { return Ints(kernel_context(), 3 * (n_ + kernels::kSortSpare)); }
 
   static constexpr int64_t kPart = 1 << 16;  // values of a task
   const Tensor &input_, &values_, &indices_;
