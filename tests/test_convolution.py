@@ -74,6 +74,7 @@ SHAPES = [
     Shape(4, (64, 96), (7, 7), (1, 1), groups=2),
     Shape(3, (33, 40), (12, 12), (1, 1)),
     Shape(3, (40, 50), (9, 8), (1, 1), stride=2),
+    Shape(2, (5, 6), (9, 71), (1, 1), stride=2),
     Shape(2, (6, 5), (10,), (1,), stride=3),
     Shape(2, (3, 4), (5, 4, 7), (1, 1, 1), stride=2, groups=1),
     # Few channels: vectors of positions, whole rows, several, or joined of two.
@@ -89,6 +90,8 @@ SHAPES = [
     Shape(3, (8, 8), (14, 14), (3, 3), padding=1, groups=8),
     Shape(2, (7, 7), (33, 50), (3, 3), padding=1, groups=7),
     Shape(2, (5, 5), (19, 21), (3, 3), stride=2, padding=1, groups=5),
+    Shape(2, (5, 5), (24, 75), (3, 3), stride=2, groups=5),
+    Shape(2, (4, 4), (13, 66), (3, 3), stride=2, padding=2, dilation=2, groups=4),
     Shape(2, (5, 5), (15, 9), (5, 5), stride=3, padding=2, groups=5),
     Shape(1, (4, 4), (3, 3), (3, 3), groups=4),
     Shape(2, (6, 6), (40,), (7,), padding=3, dilation=1, groups=6),

@@ -13,7 +13,7 @@ using kernels::Context;
 using kernels::run_tasks;
 using kernels::Scratch;
 
-constexpr int64_t kDepthwiseWork = 1 << 16;  // multiply-adds that are worth a task
+constexpr int64_t kDepthwiseWork = 1 << 18;  // multiply-adds that are worth a task
 constexpr int64_t kPlaneBytes = 16 << 10;    // of prepared planes at a time: they stay in L1
 constexpr int kTapGroup = 9;                 // taps whose sums or weights are held in registers
 
@@ -85,29 +85,29 @@ struct AnyTaps {
   }
 };
 
-// 3x3 taps where the next output row begins one row of taps further: two rows share what they read.
-template <class T>
+// 3x3 taps where the next output row begins Step (1 or 2) rows of taps further: two rows share what
+// they read.
+template <class T, int Step>
 struct NineTaps {
   static constexpr int kRows = 2;
-  int64_t corner, step;
+  int64_t corner, step, column[3];
   Vec<T> w[9];
   T bias;
   NineTaps(const int64_t* taps, const T* weights, T b) : bias(b) {
     const bool flip = taps[3] < taps[0];  // a gradient's taps go backwards
     corner = taps[flip ? 8 : 0];
     step = flip ? taps[0] - taps[3] : taps[3] - taps[0];
+    for (int c = 0; c < 3; ++c) column[c] = taps[flip ? 8 - c : c] - corner;
     for (int t = 0; t < 9; ++t) w[t] = splat<T>(weights[flip ? 8 - t : t]);
   }
   // Whether the taps are so.
   static bool fits(const Grid& grid, int64_t count, const int64_t* taps) {
     if (count != 9) return false;
     const int64_t step = taps[3] - taps[0];
-    for (int t = 6; t < 9; ++t) {
-      if (taps[t] - taps[t - 3] != step || taps[t - 3] - taps[t - 6] != step) return false;
+    for (int t = 3; t < 9; ++t) {
+      if (taps[t] - taps[t - 3] != step) return false;
     }
-    const int64_t column = step > 0 ? 1 : -1;
-    if (taps[1] - taps[0] != column || taps[2] - taps[1] != column) return false;
-    return step == grid.in_step[1] || step == -grid.in_step[1];
+    return Step * (step > 0 ? step : -step) == grid.in_step[1];
   }
   PYCORE_INLINE void operator()(const T* in, int rows, Vec<T>* sum) const {
     Vec<T> first = splat<T>(bias), second = first;
@@ -116,16 +116,22 @@ struct NineTaps {
     for (int r = 0; r < 3; ++r) {
 #pragma GCC unroll 3
       for (int c = 0; c < 3; ++c) {
-        const Vec<T> v = load(row + c);
+        const Vec<T> v = load(row + column[c]);
         first = fma<T>(w[3 * r + c], v, first);
-        if (r > 0) second = fma<T>(w[3 * r + c - 3], v, second);
+        if (r >= Step) second = fma<T>(w[3 * (r - Step) + c], v, second);
       }
       row += step;
     }
     sum[0] = first;
     if (rows == 1) return;
 #pragma GCC unroll 3
-    for (int c = 0; c < 3; ++c) second = fma<T>(w[6 + c], load(row + c), second);
+    for (int r = 3; r < 3 + Step; ++r) {
+#pragma GCC unroll 3
+      for (int c = 0; c < 3; ++c) {
+        second = fma<T>(w[3 * (r - Step) + c], load(row + column[c]), second);
+      }
+      row += step;
+    }
     sum[1] = second;
   }
 };
@@ -133,8 +139,10 @@ struct NineTaps {
 template <class T>
 void correlate_plane(const Grid& grid, int64_t tap_count, const int64_t* taps, const T* w, T bias,
                      const T* x, const RowPlace& place, T* y) {
-  if (NineTaps<T>::fits(grid, tap_count, taps)) {
-    each_row<T>(grid, x, place, y, NineTaps<T>(taps, w, bias));
+  if (NineTaps<T, 1>::fits(grid, tap_count, taps)) {
+    each_row<T>(grid, x, place, y, NineTaps<T, 1>(taps, w, bias));
+  } else if (NineTaps<T, 2>::fits(grid, tap_count, taps)) {
+    each_row<T>(grid, x, place, y, NineTaps<T, 2>(taps, w, bias));
   } else {
     each_row<T>(grid, x, place, y, AnyTaps<T>{tap_count, taps, w, bias});
   }

@@ -128,8 +128,9 @@ struct Product {
                  : gemm::tile_of<T, gemm::kNv, true, true>(here);
   }
 
-  // Finished sums of rows [i0, i1) of one panel of positions to where they belong.
-  void finish(int64_t panel, int64_t i0, int64_t i1, const T* sums, int64_t pitch) const {
+  // Finished sums of rows [i0, i1) of `count` positions from `first` on to where they belong.
+  void finish(const Context& ctx, int64_t first, int64_t count, int64_t i0, int64_t i1,
+              const T* sums, int64_t pitch) const {
     constexpr int L = kLanes<T>;
     Grid out = grid;
     if (grid.out_step[2] == 1 && grid.out_step[1] == grid.size[2] &&
@@ -137,22 +138,24 @@ struct Product {
       out.size[0] = out.size[1] = 1;  // all rows of an image are one
       out.size[2] = plane;
     }
-    Run runs[N];
-    const int n = runs_of(out, 0, y_image, panel * N, columns(panel), N, runs);
+    const Scratch<Run> runs(ctx, count);
+    const int n = runs_of(out, 0, y_image, first, count, count, runs.get());
+    const int64_t step = out.out_step[2];
     for (int64_t i = i0; i < i1; ++i) {
       const T add = bias ? bias[i] : T{};
       const T* from = sums + i * pitch;
       T* to = y + i * plane;
       for (int r = 0; r < n; ++r) {
-        const int len = runs[r].len;
-        const T* s = from + runs[r].from;
-        if (out.out_step[2] != 1) {
-          for (int j = 0; j < len; ++j) to[runs[r].out + j * out.out_step[2]] = s[j] + add;
+        const Run& run = runs.get()[r];
+        const T* s = from + run.from;
+        T* d = to + run.out;
+        int j = 0;
+        if (step != 1) {
+          for (; j < run.len; ++j) d[j * step] = s[j] + add;
           continue;
         }
-        int j = 0;
-        for (; j + L <= len; j += L) store(to + runs[r].out + j, load(s + j) + splat<T>(add));
-        for (; j < len; ++j) to[runs[r].out + j] = s[j] + add;
+        for (; j + L <= run.len; j += L) store(d + j, load(s + j) + splat<T>(add));
+        for (; j < run.len; ++j) d[j] = s[j] + add;
       }
     }
   }
@@ -212,9 +215,7 @@ struct Product {
         }
         if (c1 < k) return;
         const int64_t end = min_of(rows, r1 * per);
-        for (int64_t p = 0; p < panels(); ++p) {
-          finish(p, r0 * per, end, sums.get() + p * N, pitch);
-        }
+        finish(ctx, 0, positions - lone, r0 * per, end, sums.get(), pitch);
         for (int64_t j = 0; j < lone; ++j) {
           for (int64_t i = r0 * per; i < end; ++i) {
             y[i * plane + ends[j].out] = lone_sums[j * rows + i] + (bias ? bias[i] : T{});
@@ -236,7 +237,8 @@ struct Product {
                  pitch);
       }
     }
-    for (int64_t p = p0; p < p1; ++p) finish(p, 0, rows, sums.get() + (p - p0) * N, pitch);
+    const int64_t first = p0 * N, last = min_of(p1 * N, positions);
+    finish(ctx, first, last - first, 0, rows, sums.get(), pitch);
   }
   void run_many(const Context& ctx) const {
     const int64_t fit = kSumBytes / static_cast<int64_t>(sizeof(T)) / rows, count = panels();

@@ -49,6 +49,25 @@ void seen_rows(const ConvArgs& g, const F& f) {
 template <class T>
 void gather_seen(const Context& ctx, const ConvArgs& g, const T* x, T* thin) {
   const int64_t in = volume(g.in), out = volume(g.out), step = g.stride[2];
+  if (step == 2) {
+    // The even elements of two vectors at a time; what is stored beyond a row is overwritten by the
+    // next one, and a plane's last row does not end in a whole vector.
+    constexpr int L = kLanes<T>;
+    each_plane(ctx, g, [&](int64_t p) {
+      seen_rows(g, [&](int64_t from, int64_t to) {
+        const T* a = x + p * in + from;
+        T* b = thin + p * out + to;
+        int64_t w = 0;
+        for (; w < g.out[2] && from + 2 * (w + L) <= in && to + w + L <= out; w += L) {
+          Vec<T> even = load(a + 2 * w), odd = load(a + 2 * w + L);
+          deinterleave<T>(even, odd);
+          store(b + w, even);
+        }
+        for (; w < g.out[2]; ++w) b[w] = a[2 * w];
+      });
+    });
+    return;
+  }
   each_plane(ctx, g, [&](int64_t p) {
     seen_rows(g, [&](int64_t from, int64_t to) {
       const T* a = x + p * in + from;
