@@ -40,7 +40,9 @@ def right(weight):
     return pycore.equal(F.linear(x, weight), F.linear(x, weight.clone()))
 
 
-@pytest.mark.parametrize("dtype", [pycore.float32, pycore.float64])
+@pytest.mark.parametrize(
+    "dtype", [pycore.float32, pycore.float64, pycore.bfloat16, pycore.float16], ids=str
+)
 @pytest.mark.parametrize("out", [1, 31, 64, 1100])  # several blocks of columns
 @pytest.mark.parametrize("width", [64, 300, 1700])  # several blocks along k
 def test_the_same_bits(threads, dtype, out, width):

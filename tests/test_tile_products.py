@@ -28,6 +28,7 @@ def test_products_on_the_model() -> None:
     tests = [here / "tile_products.py", here / "test_narrow_products.py"]
     tests += [here / "test_matmul_precision.py"]
     tests += [f"{here / 'test_products.py'}::{name}" for name in names]
+    tests += [f"{here / 'test_kept.py'}::test_the_same_bits"]
     done = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, tests)],
         env=os.environ | {"PYCORE_ISA": "amx_model"},

@@ -11,6 +11,7 @@ struct KeptForm {
 
   int32_t refs = 1;  // under the lock
   State state = State::asked_for;
+  kernels::KeptLayout layout;
   DType dtype;
   const char* data;  // where the matrix begins, and how it lies
   int64_t rows, columns, row_stride, column_stride;
@@ -18,8 +19,8 @@ struct KeptForm {
   size_t bytes = 0;
   KeptForm* next = nullptr;
 
-  bool of(const Tensor& t) const {
-    return data == t->data && dtype == t.dtype() && rows == t.sizes()[0] &&
+  bool of(const Tensor& t, kernels::KeptLayout l) const {
+    return layout == l && data == t->data && dtype == t.dtype() && rows == t.sizes()[0] &&
            columns == t.sizes()[1] && row_stride == t.strides()[0] &&
            column_stride == t.strides()[1];
   }
@@ -61,21 +62,22 @@ void share_with_others(Storage* s) {
 }
 
 KeptMatrix::KeptMatrix(const Tensor& matrix) : matrix_(matrix) {
-  take = [](kernels::KeptOperand* self, size_t bytes) {
-    return static_cast<KeptMatrix*>(self)->find(bytes);
+  take = [](kernels::KeptOperand* self, kernels::KeptLayout layout, size_t bytes) {
+    return static_cast<KeptMatrix*>(self)->find(layout, bytes);
   };
 }
 
-void* KeptMatrix::find(size_t bytes) {
+void* KeptMatrix::find(kernels::KeptLayout layout, size_t bytes) {
   Storage* s = matrix_->storage.get();
   if (s->shared) return nullptr;
   const std::lock_guard<std::mutex> lock(g_lock);
   KeptForm *first = s->kept.load(), *form = first;
   int count = 0;
-  for (; form && !form->of(matrix_); form = form->next) ++count;
+  for (; form && !form->of(matrix_, layout); form = form->next) ++count;
   if (!form) {
     if (count == kFormsOfOneStorage) return nullptr;
-    form = new KeptForm{.dtype = matrix_.dtype(),
+    form = new KeptForm{.layout = layout,
+                        .dtype = matrix_.dtype(),
                         .data = matrix_.data<char>(),
                         .rows = matrix_.sizes()[0],
                         .columns = matrix_.sizes()[1],

@@ -22,7 +22,7 @@ class KeptMatrix : public kernels::KeptOperand {
   KeptMatrix& operator=(const KeptMatrix&) = delete;
 
  private:
-  void* find(size_t bytes);
+  void* find(kernels::KeptLayout layout, size_t bytes);
 
   const Tensor& matrix_;
   KeptForm* form_ = nullptr;

@@ -28,7 +28,8 @@ constexpr int64_t kDotRows = kRegisterBytes == 64 ? 24 : 8;
 template <class T>
 T* take_panels(kernels::KeptOperand& kept, int64_t n, int64_t k) {
   const int64_t elements = ceil_div(n, kNr<T>) * kNr<T> * k;
-  return static_cast<T*>(kept.take(&kept, sizeof(T) * static_cast<size_t>(elements)));
+  return static_cast<T*>(
+      kept.take(&kept, kernels::KeptLayout::panels, sizeof(T) * static_cast<size_t>(elements)));
 }
 
 template <class T, bool PackedA, bool PackedB>

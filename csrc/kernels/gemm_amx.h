@@ -186,6 +186,15 @@ struct TileArea {
   }
 };
 
+// Where the tiles of all of B are kept, or null.
+inline char* take_tiles(kernels::KeptOperand& kept, int parts, int64_t bytes) {
+  using kernels::KeptLayout;
+  const KeptLayout layout = parts == 1   ? KeptLayout::tiles_of_one
+                            : parts == 2 ? KeptLayout::tiles_of_two
+                                         : KeptLayout::tiles_of_three;
+  return static_cast<char*>(kept.take(&kept, layout, static_cast<size_t>(bytes)));
+}
+
 template <class K>
 __attribute__((noinline)) void tile_product(
     const Context& ctx, const Problem<typename K::Source, typename K::Result>& q, int parts,
@@ -198,7 +207,13 @@ __attribute__((noinline)) void tile_product(
   const int64_t nc_max = min_of(q.n, kTileColumns), mc_max = min_of(q.m, kTileLines);
   const int64_t partial_columns = ceil_div(nc_max, kSide);
   const Scratch<char> a_pack(ctx, ceil_div(mc_max, kTileRows) * panel_max);
-  const Scratch<char> b_pack(ctx, ceil_div(nc_max, kTileRows) * panel_max);
+  // All of B where it is kept, block by block, else one block after the other in the same place.
+  const int64_t whole_panel = all_steps * parts * kTileBytes;
+  char* const kept =
+      q.b_kept ? take_tiles(*q.b_kept, parts, ceil_div(q.n, kTileRows) * whole_panel) : nullptr;
+  const bool pack_b = !(kept && q.b_kept->filled);
+  if (!pack_b) report(ctx, "B kept packed");
+  const Scratch<char> b_scratch(ctx, kept ? 0 : ceil_div(nc_max, kTileRows) * panel_max);
   const Scratch<Lane> partial(ctx,
                               k_blocks > 1 ? ceil_div(q.m, kSide) * partial_columns * kSums : 0);
 
@@ -208,17 +223,19 @@ __attribute__((noinline)) void tile_product(
       const int64_t s0 = kb * all_steps / k_blocks, steps = (kb + 1) * all_steps / k_blocks - s0;
       const int64_t p0 = s0 * kDeep, kc = min_of(steps * kDeep, q.k - p0);
       const int64_t panel = steps * parts * kTileBytes;
+      char* const b_pack =
+          kept ? kept + jc / kTileRows * whole_panel + b_panels * s0 * parts * kTileBytes
+               : b_scratch.get();
       for (int64_t ic = 0; ic < q.m; ic += mc_max) {
         const int64_t mc = min_of(mc_max, q.m - ic), a_panels = ceil_div(mc, kTileRows);
-        const int64_t b_todo = ic == 0 ? b_panels : 0;
+        const int64_t b_todo = pack_b && ic == 0 ? b_panels : 0;
         const int64_t a_todo = jc == 0 || k_blocks > 1 || q.m > mc_max ? a_panels : 0;
         const int64_t a_tasks = min_of(a_todo, tasks_for(16 * mc * kc));
         const int64_t b_tasks = min_of(b_todo, tasks_for(16 * nc * kc));
         run_tasks(ctx, a_tasks + b_tasks, [&](int64_t t) {
           if (t < b_tasks) {
-            pack_tiles<K, false>(q.b + p0 * q.brs + jc * q.bcs, q.bcs, q.brs, nc, kc, parts,
-                                 b_pack.get(), panel, t * b_todo / b_tasks,
-                                 (t + 1) * b_todo / b_tasks);
+            pack_tiles<K, false>(q.b + p0 * q.brs + jc * q.bcs, q.bcs, q.brs, nc, kc, parts, b_pack,
+                                 panel, t * b_todo / b_tasks, (t + 1) * b_todo / b_tasks);
           } else {
             t -= b_tasks;
             pack_tiles<K, true>(q.a + p0 * q.acs + ic * q.ars, q.ars, q.acs, mc, kc, parts,
@@ -235,7 +252,7 @@ __attribute__((noinline)) void tile_product(
             mc,
             nc,
             a_pack.get(),
-            b_pack.get(),
+            b_pack,
             several ? partial.get() + ic / kSide * partial_columns * kSums : nullptr,
             partial_columns,
             kb == 0,
@@ -258,6 +275,7 @@ __attribute__((noinline)) void tile_product(
       }
     }
   }
+  if (kept) q.b_kept->filled = true;
 }
 
 }  // namespace gemm

@@ -68,6 +68,7 @@ GemmArgs as_args(const Problem<S, T>& q) {
   g.relu = q.e.relu;
   g.bias_row = q.e.bias_row;
   g.bias_col = q.e.bias_col;
+  g.b_kept = q.b_kept;
   return g;
 }
 

@@ -287,6 +287,34 @@ constexpr bool kInPlace = __is_same(typename K::Lane, typename K::Result);  // C
 template <class K>
 using NarrowProblem = Problem<typename K::Source, typename K::Result>;
 
+// Where B is packed to: all of it, if it is kept, panel by panel over the whole depth; else a part
+// in memory of the moment.
+template <class K>
+class PackedB {
+ public:
+  using Lane = typename K::Lane;
+  PackedB(const Context& ctx, const NarrowProblem<K>& q, int64_t lanes)
+      : lanes_(lanes), handle_(K::kShifted ? nullptr : q.b_kept) {
+    if (!handle_) return;
+    const int64_t all = ceil_div(q.n, kNr<Lane>) * kNr<Lane> * lanes;
+    kept_ = static_cast<Lane*>(handle_->take(handle_, kernels::KeptLayout::panels,
+                                             sizeof(Lane) * static_cast<size_t>(all)));
+    if (ready()) report(ctx, "B kept packed");
+  }
+  bool kept() const { return kept_ != nullptr; }
+  bool ready() const { return kept_ && handle_->filled; }
+  void done() const {
+    if (kept_) handle_->filled = true;
+  }
+  // The panel of columns from j on, lanes from pc on, where it is kept.
+  Lane* panel(int64_t j, int64_t pc) const { return kept_ + j * lanes_ + pc * kNr<Lane>; }
+
+ private:
+  int64_t lanes_;
+  kernels::KeptOperand* handle_;
+  Lane* kept_ = nullptr;
+};
+
 // Few rows: every task packs its own columns of B, a block along k at a time.
 template <class K>
 void slim(const Context& ctx, const NarrowProblem<K>& q) {
@@ -295,6 +323,8 @@ void slim(const Context& ctx, const NarrowProblem<K>& q) {
   const int64_t lanes = ceil_div(q.k, G), depth = min_of(lanes, kKc);
   const int64_t row_panels = ceil_div(q.m, kMr), panels = ceil_div(q.n, N);
   const Scratch<Lane> a_pack(ctx, row_panels * kMr * lanes);
+  const PackedB<K> all(ctx, q, lanes);
+  const bool pack = !all.ready();
   const int64_t pack_tasks = min_of(row_panels, tasks_for(16 * q.m * q.k));
   run_tasks(ctx, pack_tasks, [&](int64_t t) {
     for (int64_t r = t * row_panels / pack_tasks; r < (t + 1) * row_panels / pack_tasks; ++r) {
@@ -306,22 +336,26 @@ void slim(const Context& ctx, const NarrowProblem<K>& q) {
   const int64_t per = max_of(1, min_of(kSlimPanels, panels / want));
   run_tasks(ctx, ceil_div(panels, per), [&](int64_t t) {
     const int64_t j0 = t * per * N, width = min_of(q.n - j0, per * N), mine = ceil_div(width, N);
-    const Scratch<Lane> b_pack(ctx, mine * N * depth), sums(ctx, kInPlace<K> ? 0 : q.m * mine * N);
+    const Scratch<Lane> b_pack(ctx, all.kept() ? 0 : mine * N * depth);
+    const Scratch<Lane> sums(ctx, kInPlace<K> ? 0 : q.m * mine * N);
     Lane correction[K::kShifted ? kSlimPanels * N : 1] = {};
     int64_t pc = 0;
     do {
       const int64_t deep = min_of(depth, lanes - pc);
       const bool last = pc + deep >= lanes;
+      const auto panel = [&](int64_t j) {
+        return all.kept() ? all.panel(j0 + j * N, pc) : b_pack.get() + j * deep * N;
+      };
       constexpr int64_t kRun = 32;  // lanes of each panel in turn
-      for (int64_t p = 0; p < deep; p += kRun) {
+      for (int64_t p = 0; pack && p < deep; p += kRun) {
         const int64_t from = (pc + p) * G, n = min_of(min_of(kRun, deep - p) * G, q.k - from);
         for (int64_t j = 0; j < mine; ++j) {
           pack_b<K>(q.b + from * q.brs + (j0 + j * N) * q.bcs, q.bcs, q.brs, width - j * N, n,
-                    b_pack.get() + (j * deep + p) * N);
+                    panel(j) + p * N);
         }
       }
       for (int64_t j = 0; j < mine; ++j) {
-        const Lane *a = a_pack.get() + pc * kMr, *b = b_pack.get() + j * deep * N;
+        const Lane *a = a_pack.get() + pc * kMr, *b = panel(j);
         const int columns = static_cast<int>(min_of(N, width - j * N));
         auto* c = q.c + j0 + j * N;
         if constexpr (K::kShifted) K::correct(b, deep, correction + j * N);
@@ -340,6 +374,7 @@ void slim(const Context& ctx, const NarrowProblem<K>& q) {
       pc += depth;
     } while (pc < lanes);
   });
+  all.done();
 }
 
 // The general case: blocks of B, and of A where it has few rows, are packed by all tasks together,
@@ -356,7 +391,8 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
       parts_of_rows(ctx, q.m * nc_max * depth * G, ceil_div(q.m, kMr), kBlockPanels);
   const int64_t mc_max = row_parts ? q.m : min_of(q.m, 8 * kMc);
   const Scratch<Lane> a_pack(ctx, row_parts ? 0 : ceil_div(mc_max, kMr) * kMr * depth);
-  const Scratch<Lane> b_pack(ctx, nc_max * depth);
+  const PackedB<K> all(ctx, q, lanes);
+  const Scratch<Lane> b_pack(ctx, all.kept() ? 0 : nc_max * depth);
   const Scratch<Lane> partial(ctx, k_blocks > 1 && !kInPlace<K> ? q.m * nc_max : 0);
   const Scratch<Lane> correction(ctx, K::kShifted ? nc_max : 0);
 
@@ -367,7 +403,10 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
       const int64_t kc = min_of(deep * G, q.k - pc * G);
       for (int64_t ic = 0; ic < q.m; ic += mc_max) {
         const int64_t mc = min_of(mc_max, q.m - ic), a_panels = ceil_div(mc, kMr);
-        const int64_t b_todo = ic == 0 ? b_panels : 0;
+        const int64_t b_todo = ic == 0 && !all.ready() ? b_panels : 0;
+        const auto panel_of_b = [&](int64_t j) {
+          return all.kept() ? all.panel(jc + j * N, pc) : b_pack.get() + j * N * deep;
+        };
         const int64_t a_tasks =
             row_parts ? 0 : min_of(a_panels, tasks_for(16 * a_panels * kMr * kc));
         const auto* a = q.a + ic * q.ars + pc * G * q.acs;
@@ -381,7 +420,7 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
           if (t < b_tasks) {
             const auto* b = q.b + pc * G * q.brs + jc * q.bcs;
             for (int64_t j = t * b_todo / b_tasks; j < (t + 1) * b_todo / b_tasks; ++j) {
-              Lane* panel = b_pack.get() + j * N * deep;
+              Lane* panel = panel_of_b(j);
               pack_b<K>(b + j * N * q.bcs, q.bcs, q.brs, nc - j * N, kc, panel);
               if constexpr (K::kShifted) {
                 Lane* sum = correction.get() + j * N;
@@ -406,7 +445,7 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
               const int64_t rows = min_of(kRowsAtOnce, i1 - i);
               const int columns = static_cast<int>(min_of(N, nc - j * N));
               const Lane* packed = rows_of_a + (i - i0) * deep;
-              const Lane* b = b_pack.get() + j * N * deep;
+              const Lane* b = panel_of_b(j);
               auto* to = q.c + (ic + i) * q.crs + jc + j * N;
               if constexpr (kInPlace<K>) {
                 Epilogue<Lane> e = last ? q.e.at(ic + i, jc + j * N) : Epilogue<Lane>{};
@@ -452,6 +491,7 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
       }
     }
   }
+  all.done();
 }
 
 // Columns [j0, j1) of all rows, from sums of q.m rows to C.

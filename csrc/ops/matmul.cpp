@@ -166,7 +166,7 @@ struct LinearBackward {
 };
 
 // Most rows for which packed weights are kept: with more, packing takes less than 1 part in 20.
-constexpr int64_t kKeptRows = 256;
+int64_t kept_rows(DType t) { return is_reduced_float(t) ? 512 : 256; }
 
 void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t rows) {
   const int64_t k = x.size(-1), n = weight.sizes()[0];
@@ -233,7 +233,7 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
     g.precision = matmul_precision();
     // Where gradients are recorded, weights change before they are used again.
     KeptMatrix kept(weight);
-    if (rows <= kKeptRows && !recording(input, weight, bias)) g.b_kept = &kept;
+    if (rows <= kept_rows(dtype) && !recording(input, weight, bias)) g.b_kept = &kept;
     kernels_for("gemm", dtype).gemm->run[static_cast<int>(dtype)](kernel_context(), g);
   } else {
     GradGuard off(false);
