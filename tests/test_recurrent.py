@@ -25,6 +25,7 @@ SHAPES = [
     (19, 4, 13, 5, {"bidirectional": True, "bias": False}),
     (7, 3, 2, 1, {"num_layers": 2}),
     (6, 3, 0, 3, {"bidirectional": True}),
+    (128, 5, 5, 3, {"bidirectional": True}),  # rows of gates of 4 KB, which lie further apart
 ]
 
 
@@ -181,6 +182,20 @@ def test_unfit_gradients_and_partial_needs():
         inputs[0].grad = None
         (call(model, *inputs)[0] * weights.contiguous()).sum().backward()
         assert (odd == inputs[0].grad).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_graphs_may_be_kept(kind):
+    """The last pass through a graph writes over what it saved; those before it must not."""
+    model = make(kind, 20, 6, {})
+    x = pycore.randn(5, 3, 6, dtype=pycore.float64, requires_grad=True)
+    out = model(x)[0].sin().sum()
+    wanted = [x, *model.parameters()]
+    grads = [pycore.autograd.grad(out, wanted, retain_graph=i < 2) for i in range(3)]
+    for first, *others in zip(*grads, strict=True):
+        assert all((other == first).all() for other in others)
+    with pytest.raises(RuntimeError, match="second time"):
+        pycore.autograd.grad(out, wanted)
 
 
 def test_written_over_results_are_noticed():

@@ -126,6 +126,16 @@ class TaskMap {
   size_t count_ = 0;
 };
 
+// The node whose rule runs on this thread, if its saved values are not needed again.
+thread_local const Node* t_last_use = nullptr;
+struct LastUse {
+  const Node* before;
+  explicit LastUse(const Node* n) : before(std::exchange(t_last_use, n)) {}
+  ~LastUse() { t_last_use = before; }
+  LastUse(const LastUse&) = delete;
+  LastUse& operator=(const LastUse&) = delete;
+};
+
 struct Run {
   const BackwardRequest& request;
   std::vector<Task> tasks;
@@ -270,7 +280,10 @@ struct Run {
         for (auto& h : n->extras->pre_hooks) h.second({grads.data(), count});
       Backward b(n, grads.data(), results.data(), nullptr);
       ExplainScope explained(n->name);
-      apply(n, b);
+      {
+        const LastUse last(request.retain_graph ? nullptr : n);
+        apply(n, b);
+      }
       if (explained) add_bytes(explained, grads.data(), count, results.data(), n->num_edges);
       if (n->extras)
         for (auto& h : std::vector(n->extras->post_hooks))
@@ -355,6 +368,8 @@ struct Run {
 };
 
 }  // namespace
+
+bool used_last(const Node* node) { return t_last_use == node; }
 
 std::vector<Tensor> run_backward(const BackwardRequest& request) {
   Run run{request, {}, {}, {}, {}, {}};

@@ -21,6 +21,10 @@ struct BackwardRequest {
 // Returns one gradient per request.inputs (undefined where none arrived).
 std::vector<Tensor> run_backward(const BackwardRequest& request);
 
+// Inside the rule of this node: whether the engine drops its saved values afterwards, so that the
+// rule may write over memory of its own. If it does, it marks the node released first.
+bool used_last(const Node* node);
+
 // What the engine needs operators for: set once by ops/gradient_ops.cpp.
 struct GradientOps {
   Tensor (*add)(const Tensor& a, const Tensor& b);

@@ -456,7 +456,8 @@ void backward_part(const Context& ctx, const RecurrentBackward& d, const Part& p
       fetch(saved, first, rows, H, 1, u, kBackBlocks);
       fetch(Cell::kMemory ? c_before : out, first, rows, H, 1, u, kBackBlocks);
       fetch(grad_out, first, rows, H, 1, u, kBackBlocks);
-      fetch(gradients, first, rows, H, recurrent_gradients(shape.kind), u, kBackBlocks);
+      if (gradients.data != gates.data)
+        fetch(gradients, first, rows, H, recurrent_gradients(shape.kind), u, kBackBlocks);
     };
     if (!projection) {
       products(later, 0, with_products, before_cell,

@@ -69,11 +69,12 @@ struct RecurrentBackward {
   RecurrentRows grad_out;           // data null: no gradient arrived
   const void* grad_hn = nullptr;    // or null
   const void* grad_cn = nullptr;    // or null
-  RecurrentRows gradients;          // result [recurrent_gradients * hidden]: before the activations
-  RecurrentRows previous;           // result [state]: the h each step started from
-  RecurrentRows grad_state;         // result [state], projections only: gradient of every h
-  RecurrentRows unprojected;        // result [hidden], projections only: h before its projection
-  void* grad_h0 = nullptr;          // results, or null where nobody asks
+  // Result [recurrent_gradients * hidden]: before the activations. May be the memory of `gates`.
+  RecurrentRows gradients;
+  RecurrentRows previous;     // result [state]: the h each step started from
+  RecurrentRows grad_state;   // result [state], projections only: gradient of every h
+  RecurrentRows unprojected;  // result [hidden], projections only: h before its projection
+  void* grad_h0 = nullptr;    // results, or null where nobody asks
   void* grad_c0 = nullptr;
 };
 

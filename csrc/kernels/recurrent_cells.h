@@ -66,6 +66,18 @@ struct Sums {
   }
 };
 
+// The row that a cell takes next. Its lines came to L2 during the tile's products, which went
+// through more of the weights than L1 holds.
+template <int kGroups, class T>
+PYCORE_INLINE void fetch_row(const Rows<T>& rows, int64_t r, int64_t hidden, int64_t u0,
+                             int blocks) {
+  if (!rows) return;
+  const T* row = rows[r] + u0;
+  for (int g = 0; g < kGroups; ++g) {
+    for (int b = 0; b < blocks; ++b) __builtin_prefetch(row + g * hidden + b * kLanes<T>);
+  }
+}
+
 // A cell is a struct with kGates (vectors of products per vector of units), kBlocks (vectors of
 // units in a panel), kCarry (h also reaches the next step outside of the products), kMemory (there
 // is a c) and two functions on rows [0, rows) and `blocks` vectors of units from u0 on:
@@ -132,6 +144,12 @@ struct Lstm {
       const T* gates = s.gates[r];
       T* d = s.gradients[r];
       T* carry = s.carry_c[r];
+      if (r + 1 < rows) {
+        fetch_row<kGates>(s.gates, r + 1, H, u0, blocks);
+        fetch_row<1>(s.saved, r + 1, H, u0, blocks);
+        fetch_row<1>(s.grad_out, r + 1, H, u0, blocks);
+        if (r + 1 < s.previous.split) fetch_row<1>(s.previous.first, r + 1, H, u0, blocks);
+      }
       for (int b = 0; b < blocks; ++b) {
         const int64_t u = u0 + b * kLanes<T>;
         if (u >= H) break;
@@ -192,6 +210,12 @@ struct Gru {
     for (int64_t i = 0; i < rows; ++i) {
       const T* gates = s.gates[i];
       T* d = s.gradients[i];
+      if (i + 1 < rows) {
+        fetch_row<kGates>(s.gates, i + 1, H, u0, blocks);
+        fetch_row<1>(s.saved, i + 1, H, u0, blocks);
+        fetch_row<1>(s.grad_out, i + 1, H, u0, blocks);
+        if (i + 1 < s.previous.split) fetch_row<1>(s.previous.first, i + 1, H, u0, blocks);
+      }
       for (int b = 0; b < blocks; ++b) {
         const int64_t u = u0 + b * kLanes<T>;
         if (u >= H) break;
