@@ -159,13 +159,23 @@ struct BytePanels {
   }
   // sums[j] -= 128 times the sum of the panel's column j.
   static void correct(const int32_t* panel, int64_t lanes, int32_t* sums) {
-    constexpr int N = kNr<int32_t>;
+    constexpr int L = kLanes<int32_t>, V = kNr<int32_t> / L, kDeep = 4;
     const Vec<int32_t> all = splat<int32_t>(static_cast<int32_t>(0x80808080u));
-    for (int j = 0; j < N; j += kLanes<int32_t>) {
-      Vec<int32_t> sum = {};
-      for (int64_t p = 0; p < lanes; ++p) sum = QuadOp::add(all, load(panel + p * N + j), sum);
-      store(sums + j, load(sums + j) - sum);
+    Vec<int32_t> sum[kDeep][V] = {};
+    const auto add = [&](int64_t p, int u) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) {
+        sum[u][v] = QuadOp::add(all, load(panel + (p * V + v) * L), sum[u][v]);
+      }
+    };
+    int64_t p = 0;
+    for (; p + kDeep <= lanes; p += kDeep) {
+#pragma GCC unroll 4
+      for (int u = 0; u < kDeep; ++u) add(p + u, u);
     }
+    for (; p < lanes; ++p) add(p, 0);
+    add_up<kDeep, V>(sum);
+    for (int v = 0; v < V; ++v) store(sums + v * L, load(sums + v * L) - sum[0][v]);
   }
 };
 

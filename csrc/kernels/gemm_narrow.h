@@ -108,11 +108,6 @@ struct BytePairs {
   }
 };
 
-PYCORE_INLINE float plus(float a, float b) { return a + b; }
-PYCORE_INLINE int32_t plus(int32_t a, int32_t b) {  // wraps
-  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
-}
-
 template <class K, int W>
 PYCORE_INLINE void pack_lane(const typename K::Element (&rows)[K::kGroup][W],
                              typename K::Lane* dst) {
@@ -229,36 +224,69 @@ void pack_b(const typename K::Source* src, int64_t is, int64_t ps, int64_t count
   pack_narrow<K, N>(src, is, ps, static_cast<int>(min_of(N, count)), k, dst);
 }
 
-// rows x columns sums become results; columns <= W.
+// A register of results as sums, and V registers of sums as results.
+PYCORE_INLINE Vec<float> load_wide(const Half* p) { return load_halves(&p->bits); }
+PYCORE_INLINE Vec<float> load_wide(const BFloat16* p) { return load_bfloat16s(&p->bits); }
+PYCORE_INLINE Vec<int32_t> load_wide(const int32_t* p) { return load(p); }
+PYCORE_INLINE float wide_of(Half x) { return half_to_float(x.bits); }
+PYCORE_INLINE float wide_of(BFloat16 x) { return bfloat16_to_float(x.bits); }
+PYCORE_INLINE int32_t wide_of(int32_t x) { return x; }
+template <class T, int V, class R>
+PYCORE_INLINE void store_rounded(const Vec<T>* x, R* to) {
+  constexpr int L = kLanes<T>, kPairs = __is_same(R, BFloat16) ? V / 2 * 2 : 0;
+  if constexpr (kPairs > 0) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kPairs; v += 2) store_bfloat16s(&to[v * L].bits, x[v], x[v + 1]);
+  }
+  if constexpr (kPairs < V) {
+    alignas(64) T t[(V - kPairs) * L];
+#pragma GCC unroll 4
+    for (int v = kPairs; v < V; ++v) store(t + (v - kPairs) * L, x[v]);
+    round(t, to + kPairs * L, (V - kPairs) * L);
+  }
+}
+
+// rows x columns sums become results; columns <= W, and W sums of a row may be read.
 template <class K, int W>
 void finish(const typename K::Lane* sums, int64_t stride, typename K::Result* c, int64_t crs,
             int64_t rows, int columns, const Epilogue<typename K::Result>& e) {
-  using Lane = typename K::Lane;
-  alignas(64) Lane t[W], more[W];
+  using T = typename K::Lane;
+  using R = typename K::Result;
+  constexpr int L = kLanes<T>, V = W / L;
+  const size_t bytes = sizeof(R) * static_cast<size_t>(columns);
+  R some[W] = {};  // a row's end that does not fill registers
+  const auto whole = [&](const R* from) {
+    if (columns == W) return from;
+    memcpy(some, from, bytes);
+    return static_cast<const R*>(some);
+  };
+  Vec<T> bias[V] = {};
+  if (e.bias_col) {
+    const R* from = whole(e.bias_col);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) bias[v] = load_wide(from + v * L);
+  }
+  const bool plain = !e.accumulate && !e.bias_row && !e.relu;
   for (int64_t i = 0; i < rows; ++i) {
-    const Lane* s = sums + i * stride;
-    auto* to = c + i * crs;
-    if (e.bias_row || e.bias_col || e.accumulate || e.relu) {
-      memcpy(t, s, sizeof(t));
-      const auto add = [&](const auto* from) {
-        widen(from, more, columns);
-        for (int j = 0; j < columns; ++j) t[j] = plus(t[j], more[j]);
-      };
-      if (e.bias_col) add(e.bias_col);
-      if (e.accumulate) add(to);
-      if (e.bias_row) {
-        widen(e.bias_row + i, more, 1);
-        for (int j = 0; j < columns; ++j) t[j] = plus(t[j], more[0]);
+    R* to = c + i * crs;
+    Vec<T> x[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) x[v] = load(sums + i * stride + v * L) + bias[v];
+    if (!plain) {
+      const R* before = e.accumulate ? whole(to) : nullptr;
+      const T more = e.bias_row ? wide_of(e.bias_row[i]) : T{};
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) {
+        if (before) x[v] += load_wide(before + v * L);
+        if (e.bias_row) x[v] += more;
+        if (e.relu) x[v] = relu_of<T>(x[v]);
       }
-      if (e.relu) {
-        for (int j = 0; j < columns; ++j) t[j] = t[j] < 0 ? 0 : t[j];  // a NaN stays
-      }
-      s = t;
     }
     if (columns == W) {
-      round(s, to, W);
+      store_rounded<T, V>(x, to);
     } else {
-      round(s, to, columns);
+      store_rounded<T, V>(x, some);
+      memcpy(to, some, bytes);
     }
   }
 }
@@ -279,7 +307,7 @@ constexpr int64_t kLanesDeep = 2 * kKc;  // lanes of a k-block
 constexpr int64_t kSlimRows = 4 * kMr;   // most rows of a product whose tasks pack B for themselves
 constexpr int64_t kSlimPanels = 8;       // panels of B packed together: long runs along its rows
 constexpr int64_t kBlockPanels = kMc / kMr;  // of A that a task packs for itself
-constexpr int64_t kRowsAtOnce = 8 * kMr;     // rows of sums that stay in L1 until they are rounded
+constexpr int64_t kRowsAtOnce = kMr;         // rounded while the next ones are multiplied
 
 template <class K>
 constexpr bool kInPlace = __is_same(typename K::Lane, typename K::Result);  // C holds partial sums
@@ -375,6 +403,58 @@ void slim(const Context& ctx, const NarrowProblem<K>& q) {
     } while (pc < lanes);
   });
   all.done();
+}
+
+constexpr int64_t kResidentBytes = kRegisterBytes == 64 ? 1 << 19 : 1 << 17;  // half of L2
+
+// A that stays in L2 when packed is packed once, and each panel of B right before it meets all of
+// A, so that it never leaves the nearest caches.
+template <class K>
+bool resident(const Context& ctx, const NarrowProblem<K>& q) {
+  using Lane = typename K::Lane;
+  constexpr int N = kNr<Lane>;
+  const int64_t lanes = ceil_div(q.k, K::kGroup);
+  const int64_t row_panels = ceil_div(q.m, kMr), panels = ceil_div(q.n, N), a_panel = kMr * lanes;
+  if (2 * lanes > 3 * kLanesDeep ||
+      row_panels * a_panel * static_cast<int64_t>(sizeof(Lane)) > kResidentBytes)
+    return false;
+  const Scratch<Lane> a_pack(ctx, row_panels * a_panel);
+  const int64_t pack_tasks = min_of(row_panels, tasks_for(16 * q.m * q.k));
+  run_tasks(ctx, pack_tasks, [&](int64_t t) {
+    for (int64_t r = t * row_panels / pack_tasks; r < (t + 1) * row_panels / pack_tasks; ++r) {
+      pack_a<K>(q.a + r * kMr * q.ars, q.ars, q.acs, q.m - r * kMr, q.k,
+                a_pack.get() + r * a_panel);
+    }
+  });
+  const int64_t tasks = min_of(panels, tasks_for(q.m * q.n * q.k));
+  run_tasks(ctx, tasks, [&](int64_t t) {
+    const Scratch<Lane> b(ctx, N * lanes);
+    alignas(64) Lane local[kRowsAtOnce * N];
+    for (int64_t j = t * panels / tasks * N; j < min_of(q.n, (t + 1) * panels / tasks * N);
+         j += N) {
+      const int columns = static_cast<int>(min_of(N, q.n - j));
+      pack_b<K>(q.b + j * q.bcs, q.bcs, q.brs, columns, q.k, b.get());
+      if constexpr (kInPlace<K>) {
+        Epilogue<Lane> e = q.e.at(0, j);
+        Lane correction[K::kShifted ? N : 1] = {};
+        if constexpr (K::kShifted) {
+          K::correct(b.get(), lanes, correction);
+          e.bias_col = correction;
+        }
+        panel_product<K>(q.m, lanes, a_pack.get(), a_panel, b.get(), q.c + j, q.crs, columns, e);
+      } else {
+        for (int64_t i = 0; i < q.m; i += kRowsAtOnce) {
+          const int64_t rows = min_of(kRowsAtOnce, q.m - i);
+          auto* to = q.c + i * q.crs + j;
+          for (int64_t r = 0; r < rows; ++r) __builtin_prefetch(to + r * q.crs, 1);
+          panel_product<K>(rows, lanes, a_pack.get() + i / kMr * a_panel, a_panel, b.get(), local,
+                           N, N, {});
+          finish<K, N>(local, N, to, q.crs, rows, columns, q.e.at(i, j));
+        }
+      }
+    }
+  });
+  return true;
 }
 
 // The general case: blocks of B, and of A where it has few rows, are packed by all tasks together,
@@ -581,7 +661,7 @@ void narrow_product(const Context& ctx, const NarrowProblem<K>& q) {
   }
   report(ctx, K::kGroup > 1 ? "tiles of dot products" : "tiles, widened while packed");
   if (q.m <= kSlimRows) return slim<K>(ctx, q);
-  wide<K>(ctx, q);
+  if (!resident<K>(ctx, q)) wide<K>(ctx, q);
 }
 
 template <class K>

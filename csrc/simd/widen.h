@@ -36,6 +36,35 @@ PYCORE_INLINE Vec<float> load_bfloat16s(const uint16_t* p) {
 #endif
 }
 
+// Two vectors side by side as 2 * kLanes<float> elements, rounded as float_to_bfloat16 does.
+PYCORE_INLINE void store_bfloat16s(uint16_t* p, Vec<float> low, Vec<float> high) {
+  const auto rounded = [](Vec<float> x) {  // in the upper halves
+    const Vec<int32_t> u = (Vec<int32_t>)x;
+    return x == x ? u + 0x7fff + ((u >> 16) & 1) : splat<int32_t>(0x7fc00000);
+  };
+  const Vec<int32_t> a = rounded(low), b = rounded(high);
+#if defined(__AVX512BW__)
+  const __m512i odd = _mm512_add_epi16(
+      _mm512_set1_epi16(1),
+      _mm512_slli_epi16(_mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17,
+                                         16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+                        1));
+  _mm512_storeu_si512(p, _mm512_permutex2var_epi16((__m512i)a, odd, (__m512i)b));
+#elif defined(__AVX2__)
+  const __m256i packed =
+      _mm256_packs_epi32(_mm256_srai_epi32((__m256i)a, 16), _mm256_srai_epi32((__m256i)b, 16));
+  _mm256_storeu_si256((__m256i*)p, _mm256_permute4x64_epi64(packed, 0xd8));
+#elif defined(__SSE2__)
+  _mm_storeu_si128((__m128i*)p,
+                   _mm_packs_epi32(_mm_srai_epi32((__m128i)a, 16), _mm_srai_epi32((__m128i)b, 16)));
+#else
+  for (int i = 0; i < kLanes<float>; ++i) {
+    p[i] = static_cast<uint16_t>(a[i] >> 16);
+    p[i + kLanes<float>] = static_cast<uint16_t>(b[i] >> 16);
+  }
+#endif
+}
+
 // n elements, a constant where the caller is inlined; the compiler makes vectors of the loops.
 PYCORE_INLINE void bfloat16s_to_floats(const uint16_t* in, float* out, int64_t n) {
 #pragma GCC ivdep
