@@ -268,6 +268,23 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
     next += n * g.groups * panels * panel_taps;
     next_taps += n;
   }
+  // Where each tap of a channel goes: from where in its transposed weights, and with which distance
+  // from channel to channel.
+  struct Slot {
+    int64_t from;
+    T* to;
+    int64_t step;
+  };
+  const Scratch<Slot> slots(ctx, tap_count);
+  int64_t slot_count = 0;
+  for (int64_t i = 0; i < job.passes; ++i) {
+    const Pass<T>& pass = pass_list.get()[i];
+    const int64_t* place = places.get() + (pass.taps - taps.get());
+    T* to = packed.get() + (pass.w - packed.get());
+    for (int64_t q = 0; q < pass.tap_count; ++q) {
+      slots.get()[slot_count++] = {place[q] * kMr, to + q * kMr, pass.tap_count * kMr};
+    }
+  }
   // Blocks of channels, so that runs of some length are read and written.
   const int64_t per_task = max_of(1, min_of(16, kTaskWork / max_of(1, rows * tap_count)));
   const int64_t blocks = ceil_div(channels, per_task);
@@ -290,13 +307,8 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
           continue;
         }
         gemm::pack_panel<T, kMr>(from, tap_count, 1, here, tap_count, all.get());
-        for (int64_t i = 0; i < job.passes; ++i) {
-          const Pass<T>& pass = pass_list.get()[i];
-          const int64_t* place = places.get() + (pass.taps - taps.get());
-          T* to = packed.get() + (pass.w - packed.get()) + to_channel * pass.tap_count * kMr;
-          for (int64_t q = 0; q < pass.tap_count; ++q) {
-            memcpy(to + q * kMr, all.get() + place[q] * kMr, sizeof(T) * kMr);
-          }
+        for (const Slot* slot = slots.get(); slot != slots.get() + slot_count; ++slot) {
+          memcpy(slot->to + to_channel * slot->step, all.get() + slot->from, sizeof(T) * kMr);
         }
       }
     }
