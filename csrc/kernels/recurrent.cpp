@@ -63,16 +63,16 @@ PYCORE_INLINE void over_tiles(int64_t rows, int64_t k, Rows<const T> a, const T*
                               const Before& before, const F& f) {
   constexpr int L = kLanes<T>, W = NV * L, R = kTileRows<NV>;
   if (rows <= 0) return;
-  const int64_t tiles = ceil_div(rows, R), per = ceil_div(rows, tiles);
+  const int64_t tiles = ceil_div(rows, R), least = rows / tiles;
   const auto tile = [](int64_t r) {
     return gemm::tile_of<T, NV, false, true, R>(static_cast<int>(r));
   };
-  const TileFn<T> whole = tile(per);
+  const TileFn<T> fn[2] = {tile(least), tile(least + (rows % tiles != 0))};
   alignas(64) T sums[kTileVectors * L];
-  for (int64_t i = 0; i < rows; i += per) {
-    const int64_t n = min_of(per, rows - i);
+  for (int64_t t = 0; t < tiles; ++t) {  // of the same height or one row more
+    const int64_t i = t * rows / tiles, n = (t + 1) * rows / tiles - i;
     before(i, n);
-    (n == per ? whole : tile(n))(k, a[i], a.stride, 1, panel, W, sums, W, W, {});
+    fn[n - least](k, a[i], a.stride, 1, panel, W, sums, W, W, {});
     f(i, n, Sums<T>{sums, W});
   }
 }
