@@ -2,7 +2,7 @@
 #include "kernels/cast.h"
 
 #include "kernels/bits.h"
-#include "simd/half.h"
+#include "simd/widen.h"
 
 namespace pycore::kernels::PYCORE_ISA {
 namespace {
@@ -38,10 +38,10 @@ PYCORE_INLINE void convert(const float* in, Half* out, int64_t n) {
   simd::floats_to_halves(in, &out->bits, n);
 }
 PYCORE_INLINE void convert(const BFloat16* in, float* out, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) out[i] = simd::bfloat16_to_float(in[i].bits);
+  simd::bfloat16s_to_floats(&in->bits, out, n);
 }
 PYCORE_INLINE void convert(const float* in, BFloat16* out, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) out[i].bits = simd::float_to_bfloat16(in[i]);
+  simd::floats_to_bfloat16s(in, &out->bits, n);
 }
 
 // Moves strided elements through blocks around a contiguous conversion. From and To are unsigned

@@ -65,14 +65,25 @@ PYCORE_INLINE void store_bfloat16s(uint16_t* p, Vec<float> low, Vec<float> high)
 #endif
 }
 
-// n elements, a constant where the caller is inlined; the compiler makes vectors of the loops.
+// n elements.
 PYCORE_INLINE void bfloat16s_to_floats(const uint16_t* in, float* out, int64_t n) {
+  int64_t i = 0;
+#if defined(__AVX2__)
+  for (; i + kLanes<float> <= n; i += kLanes<float>) store<float>(out + i, load_bfloat16s(in + i));
+#endif
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = bfloat16_to_float(in[i]);
+  for (; i < n; ++i) out[i] = bfloat16_to_float(in[i]);
 }
 PYCORE_INLINE void floats_to_bfloat16s(const float* in, uint16_t* out, int64_t n) {
+  int64_t i = 0;
+#if defined(__AVX2__)
+  // Compilers pack such lanes by many more instructions.
+  constexpr int kL = kLanes<float>;
+  for (; i + 2 * kL <= n; i += 2 * kL)
+    store_bfloat16s(out + i, load<float>(in + i), load<float>(in + i + kL));
+#endif
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = float_to_bfloat16(in[i]);
+  for (; i < n; ++i) out[i] = float_to_bfloat16(in[i]);
 }
 
 }  // namespace simd
