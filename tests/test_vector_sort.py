@@ -134,6 +134,19 @@ def test_values_alone_have_derivatives_and_keep_bits() -> None:
     assert pycore.signbit(zeros).tolist() == [True, False, True, False, False]
 
 
+@pytest.mark.parametrize("width", [1, 1000, (1 << 32) - 1, 1 << 32])
+def test_int64_of_a_short_range(width: int, threads: None) -> None:
+    rng = np.random.default_rng(7)
+    info = np.iinfo("int64")
+    for least in (0, -5, info.min, info.max - width):
+        for shape in ((40, 10), (3, 5000), (5000, 3), (70_000,)):
+            x = least + rng.integers(0, width, shape, "int64", endpoint=True)
+            x.flat[0], x.flat[-1] = least, least + width
+            for dim in range(x.ndim):
+                check(x, dim)
+    check(np.arange(60).reshape(6, 10).T, 0)
+
+
 def test_parts_on_two_threads_do_not_share_spare_room() -> None:
     threads = pycore.get_num_threads()
     pycore.set_num_threads(2)

@@ -2,7 +2,10 @@
 #include "ops/sorting.h"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <limits>
+#include <optional>
 
 #include "kernels/cast.h"
 #include "ops/element.h"
@@ -103,16 +106,36 @@ void for_sorted_lines(const Tensor& input, const Tensor& out, int64_t dim, bool 
   });
 }
 
+// The least of n integers, if 32 bits tell how far the others exceed it: so it is with labels and
+// numbers of rows.
+std::optional<int64_t> short_range(const int64_t* x, int64_t n) {
+  constexpr int64_t kPart = 1 << 15;
+  std::atomic<int64_t> least = x[0], most = x[0];
+  parallel_for(n, kPart, [&](int64_t b, int64_t e) {
+    int64_t low = least, high = most;
+    if (static_cast<uint64_t>(high) - static_cast<uint64_t>(low) > UINT32_MAX) return;
+    for (int64_t i = b; i < e; ++i) {
+      low = std::min(low, x[i]);
+      high = std::max(high, x[i]);
+    }
+    for (int64_t seen = least; low < seen && !least.compare_exchange_weak(seen, low);) continue;
+    for (int64_t seen = most; high > seen && !most.compare_exchange_weak(seen, high);) continue;
+  });
+  if (static_cast<uint64_t>(most) - static_cast<uint64_t>(least) > UINT32_MAX) return {};
+  return least.load();
+}
+
 // Sorts lines whose keys have 32 bits or fewer in vector registers (OrderKernels::sort_places).
 class PlacedSort {
  public:
   PlacedSort(const Tensor& input, int64_t dim, bool descending, const Tensor& values,
-             const Tensor& indices)
+             const Tensor& indices, int64_t least = 0)
       : input_(input),
         values_(values),
         indices_(indices),
         n_(size_along(input, dim)),
         item_(input.item_size()),
+        least_(least),
         flip_((descending ? ~uint32_t{0} : 0) ^ uint32_t{1} << 31),
         from_(lines_of(input, input.sizes(), dim)),
         to_(lines_of(values, input.sizes(), dim)) {}
@@ -123,6 +146,13 @@ class PlacedSort {
     const auto& order = *kernels_now().order;
     return order.sort_places && order.keys[static_cast<int>(dtype)] && n >> 30 == 0 &&
            (item_size(dtype) == 4 || n <= kMost);
+  }
+  // The same for int64: the least value, if the keys are what the others exceed it by.
+  static std::optional<int64_t> suits_integers(const Tensor& input, int64_t n) {
+    if (!kernels_now().order->sort_places || input.dtype() != DType::int64 || n >> 30 != 0 ||
+        !input.is_contiguous())
+      return {};
+    return short_range(input.data<int64_t>(), input.numel());
   }
 
   void run() const {
@@ -147,24 +177,41 @@ class PlacedSort {
   // and so has `sorted`, which is the same memory as `values` where these have 32 bits.
   void sort(const Group& group, int32_t* keys, int32_t* sorted, void* values, int64_t* places,
             int32_t* spare) const {
-    const auto& order = *kernels_now().order;
-    const auto dtype = static_cast<size_t>(input_.dtype());
     const bool whole = group.stride == 1 && group.step == n_;  // no gap between the lines
     if (group.count == 1 || whole)
       parallel_for(group.count * n_, kPart, [&](int64_t b, int64_t e) {
-        order.keys[dtype](group.x + b * group.stride * item_, e - b, group.stride, flip_, keys + b);
+        write_keys(group.x + b * group.stride * item_, e - b, group.stride, keys + b);
       });
     else
       for (int64_t j = 0; j < group.count; ++j)
-        order.keys[dtype](group.x + j * group.step * item_, n_, group.stride, flip_, keys + j * n_);
-    order.sort_places(kernel_context(), keys, group.count, n_, sorted, places, spare);
-    if (group.count > 1)
-      return order.values[dtype](sorted, places, group.count, n_, group.x, group.step, group.stride,
-                                 flip_, values);
+        write_keys(group.x + j * group.step * item_, n_, group.stride, keys + j * n_);
+    kernels_now().order->sort_places(kernel_context(), keys, group.count, n_, sorted, places,
+                                     spare);
+    if (group.count > 1) return write_values(sorted, places, n_, group, values);
     parallel_for(n_, kPart, [&](int64_t b, int64_t e) {
-      order.values[dtype](sorted + b, places + b, 1, e - b, group.x, 0, group.stride, flip_,
-                          static_cast<char*>(values) + b * item_);
+      write_values(sorted + b, places + b, e - b, group, static_cast<char*>(values) + b * item_);
     });
+  }
+  void write_keys(const char* x, int64_t n, int64_t stride, int32_t* keys) const {
+    if (item_ < 8) {
+      const auto dtype = static_cast<size_t>(input_.dtype());
+      return kernels_now().order->keys[dtype](x, n, stride, flip_, keys);
+    }
+    const auto* from = static_cast<const int64_t*>(static_cast<const void*>(x));
+    for (int64_t i = 0; i < n; ++i)
+      keys[i] = static_cast<int32_t>(static_cast<uint32_t>(from[i * stride] - least_) ^ flip_);
+  }
+  // Of n values per line.
+  void write_values(const int32_t* keys, const int64_t* places, int64_t n, const Group& group,
+                    void* values) const {
+    if (item_ < 8) {
+      const auto dtype = static_cast<size_t>(input_.dtype());
+      return kernels_now().order->values[dtype](keys, places, group.count, n, group.x, group.step,
+                                                group.stride, flip_, values);
+    }
+    auto* to = static_cast<int64_t*>(values);
+    for (int64_t i = 0; i < group.count * n; ++i)
+      to[i] = static_cast<int64_t>(static_cast<uint32_t>(keys[i]) ^ flip_) + least_;
   }
 
   void sort_rows(int64_t begin, int64_t end) const {
@@ -172,12 +219,12 @@ class PlacedSort {
     const bool even = from_.outer_step.has_value();
     const int64_t most = even ? std::clamp<int64_t>(kElements / n_, 1, end - begin) : 1;
     Ints keys(kernel_context(), most * n_ + kernels::kSortSpare), spare = spare_room();
-    Ints narrow(kernel_context(), item_ < 4 ? most * n_ : 0);
+    Ints sorted_keys(kernel_context(), item_ != 4 ? most * n_ : 0);
     for (int64_t o = begin; o < end; o += most) {
       char* values = values_->data + o * n_ * item_;
       auto* places = indices_.data<int64_t>() + o * n_;
       int32_t* sorted =
-          item_ < 4 ? narrow.get() : static_cast<int32_t*>(static_cast<void*>(values));
+          item_ != 4 ? sorted_keys.get() : static_cast<int32_t*>(static_cast<void*>(values));
       const int64_t count = std::min(most, end - o);
       sort({at(o, 0), count, from_.outer_step.value_or(0), from_.stride}, keys.get(), sorted,
            values, places, spare.get());
@@ -189,13 +236,14 @@ class PlacedSort {
   void sort_columns(int64_t ob, int64_t oe, int64_t ib, int64_t ie) const {
     constexpr int64_t kElements = 1 << 20, kColumns = 16;
     const auto& transpose = kernels_now().cast->transpose;
-    const int size = item_ == 4 ? 2 : item_ == 2 ? 1 : 0;
+    const int size = std::countr_zero(static_cast<uint64_t>(item_));
     const int64_t most = std::min(std::clamp<int64_t>(kElements / n_, 1, kColumns), ie - ib);
     Ints keys(kernel_context(), most * n_ + kernels::kSortSpare), spare = spare_room();
-    Ints sorted(kernel_context(), most * n_), narrow(kernel_context(), item_ < 4 ? most * n_ : 0);
+    Ints sorted(kernel_context(), most * n_);
     kernels::Scratch<int64_t> places(kernel_context(), most * n_);
     kernels::Scratch<char> rows(kernel_context(), most * n_ * item_);
-    int32_t* values = item_ < 4 ? narrow.get() : sorted.get();
+    kernels::Scratch<char> apart(kernel_context(), item_ != 4 ? most * n_ * item_ : 0);
+    void* values = item_ != 4 ? static_cast<void*>(apart.get()) : sorted.get();
     for (int64_t o = ob; o < oe; ++o)
       for (int64_t i = ib, count = 1; i < ie; i += count) {
         Group group = {at(o, i), count = 1, 0, from_.stride};
@@ -216,7 +264,7 @@ class PlacedSort {
 
   static constexpr int64_t kPart = 1 << 16;  // values of a task
   const Tensor &input_, &values_, &indices_;
-  int64_t n_, item_;
+  int64_t n_, item_, least_;
   uint32_t flip_;
   Lines from_, to_;
 };
@@ -228,6 +276,10 @@ Pair sort_data(const Tensor& input, int64_t dim, bool descending) {
   if (values.numel() == 0) return {values, indices};
   if (PlacedSort::suits(input.dtype(), n)) {
     PlacedSort(input, dim, descending, values, indices).run();
+    return {values, indices};
+  }
+  if (const auto least = PlacedSort::suits_integers(input, n)) {
+    PlacedSort(input, dim, descending, values, indices, *least).run();
     return {values, indices};
   }
   dispatch_all(input.dtype(), [&](auto tag) {
