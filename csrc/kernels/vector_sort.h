@@ -365,37 +365,45 @@ inline int depth_limit(int64_t n) {
   return 2 * (64 - __builtin_clzll(static_cast<unsigned long long>(n) | 1));
 }
 
-// Cuts n values into parts that can be sorted on their own, one after the other in memory, and
-// calls sort(first, count, which, same) for each, on several threads if there are any; `same` says
-// that the values are all equal.
+// Cuts n values into parts that can be sorted on their own and calls sort(first, count, i, same)
+// for each, part i in the order of memory, on several threads if there are any; `same` says that
+// the values are all equal. Each round cuts all long parts in two, at the same time.
 template <class T, bool kPlaces, class Sort>
 void sort_parts(const Context& ctx, const Lot<T>& lot, int64_t n, const Sort& sort) {
-  constexpr int64_t kAlone = 1 << 14;  // values that one thread sorts before another has begun
-  constexpr int kMost = 16;            // parts, a register more room for each
+  constexpr int64_t kAlone = kPlaces ? 1 << 12 : 1 << 14;  // values that one thread takes
+  constexpr int kRounds = 4, kMost = 1 << kRounds;         // parts, a register more room for each
   static_assert(kMost * kLanes<T> <= kSortSpare);
   struct Part {
     int64_t first, n;
-    bool same;
-  } parts[kMost] = {{0, n, false}};
+    bool same = false;
+    int64_t lower = 0;  // how many of them are in the first of its two parts; 0: not cut
+  } parts[kMost] = {{0, n}}, cut[kMost];
+  const int64_t longest = n / 6 > kAlone ? n / 6 : kAlone;
   int count = 1;
-  while (ctx.threads > 1 && n > 2 * kAlone && count < kMost) {
-    int longest = 0;
-    for (int i = 0; i < count; ++i)
-      if (!parts[i].same && (parts[longest].same || parts[i].n > parts[longest].n)) longest = i;
-    Part& whole = parts[longest];
-    if (whole.same || whole.n <= (n / 6 > kAlone ? n / 6 : kAlone)) break;
-    Lot<T> rest = lot;
-    rest.values += whole.first;
-    if constexpr (kPlaces) rest.places += whole.first;
-    bool done = false;
-    const int64_t first = split<T, kPlaces>(rest, whole.n, &done);
-    const Part second = {whole.first + first, whole.n - first, false};
-    whole.n = first;
-    whole.same = done;
-    if (second.n == 0) continue;
-    // In the order of memory, since a part's number says how far its spare room is moved.
-    for (int i = count++; i > longest + 1; --i) parts[i] = parts[i - 1];
-    parts[longest + 1] = second;
+  bool again = ctx.threads > 1 && n > 2 * kAlone;
+  for (int round = 0; round < kRounds && again; ++round) {
+    run_tasks(ctx, count, [&](int64_t i) {
+      Part& part = parts[i];
+      if (part.same || part.n <= longest) return;
+      const int64_t at = part.first, spare = at + i * kLanes<T>;
+      Lot<T> rest{lot.values + at, lot.spare + spare};
+      if constexpr (kPlaces) {
+        rest.places = lot.places + at;
+        rest.spare_places = lot.spare_places + spare;
+      }
+      part.lower = split<T, kPlaces>(rest, part.n, &part.same);
+    });
+    int now = 0;
+    again = false;
+    for (int i = 0; i < count; ++i) {
+      const Part& part = parts[i];
+      const int64_t lower = part.lower > 0 ? part.lower : part.n;
+      cut[now++] = {part.first, lower, part.same};
+      if (lower < part.n) cut[now++] = {part.first + lower, part.n - lower};
+      again |= part.lower > 0;
+    }
+    count = now;
+    for (int i = 0; i < count; ++i) parts[i] = cut[i];
   }
   run_tasks(ctx, count, [&](int64_t i) { sort(parts[i].first, parts[i].n, i, parts[i].same); });
 }
