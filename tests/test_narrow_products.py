@@ -1,6 +1,7 @@
 """Products of 16-bit floats: exact factors, float32 sums, one rounding; and long rows in float32.
 
-Every path of the kernels: rows read as they lie, few rows, blocked along k and not; edges of tiles.
+Every path of the kernels: rows read as they lie, few rows, left operands that fit into the cache and
+that do not, blocked along k and not; edges of tiles.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SHAPES = [
     (1, 1, 1), (1, 64, 33), (1, 1030, 300), (2, 3, 5), (3, 700, 129), (5, 33, 64), (7, 17, 31),
     (8, 513, 66), (9, 100, 65), (14, 32, 2), (15, 31, 1), (28, 64, 300), (57, 65, 517),
     (60, 33, 1600), (130, 70, 1100), (4, 1, 100), (100, 1, 50), (1, 3, 0), (60, 3, 0), (1800, 20, 5),
-    (1, 1100, 203), (1, 5, 26000), (3, 40, 3100),
+    (1, 1100, 203), (1, 5, 26000), (3, 40, 3100), (60, 33, 3300), (600, 1060, 500), (700, 70, 900),
 ]  # fmt: skip
 
 
