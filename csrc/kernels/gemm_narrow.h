@@ -419,6 +419,8 @@ bool resident(const Context& ctx, const NarrowProblem<K>& q) {
       row_panels * a_panel * static_cast<int64_t>(sizeof(Lane)) > kResidentBytes)
     return false;
   const Scratch<Lane> a_pack(ctx, row_panels * a_panel);
+  const PackedB<K> all(ctx, q, lanes);
+  const bool pack = !all.ready();
   const int64_t pack_tasks = min_of(row_panels, tasks_for(16 * q.m * q.k));
   run_tasks(ctx, pack_tasks, [&](int64_t t) {
     for (int64_t r = t * row_panels / pack_tasks; r < (t + 1) * row_panels / pack_tasks; ++r) {
@@ -428,32 +430,34 @@ bool resident(const Context& ctx, const NarrowProblem<K>& q) {
   });
   const int64_t tasks = min_of(panels, tasks_for(q.m * q.n * q.k));
   run_tasks(ctx, tasks, [&](int64_t t) {
-    const Scratch<Lane> b(ctx, N * lanes);
+    const Scratch<Lane> room(ctx, all.kept() ? 0 : N * lanes);
     alignas(64) Lane local[kRowsAtOnce * N];
     for (int64_t j = t * panels / tasks * N; j < min_of(q.n, (t + 1) * panels / tasks * N);
          j += N) {
       const int columns = static_cast<int>(min_of(N, q.n - j));
-      pack_b<K>(q.b + j * q.bcs, q.bcs, q.brs, columns, q.k, b.get());
+      Lane* const b = all.kept() ? all.panel(j, 0) : room.get();
+      if (pack) pack_b<K>(q.b + j * q.bcs, q.bcs, q.brs, columns, q.k, b);
       if constexpr (kInPlace<K>) {
         Epilogue<Lane> e = q.e.at(0, j);
         Lane correction[K::kShifted ? N : 1] = {};
         if constexpr (K::kShifted) {
-          K::correct(b.get(), lanes, correction);
+          K::correct(b, lanes, correction);
           e.bias_col = correction;
         }
-        panel_product<K>(q.m, lanes, a_pack.get(), a_panel, b.get(), q.c + j, q.crs, columns, e);
+        panel_product<K>(q.m, lanes, a_pack.get(), a_panel, b, q.c + j, q.crs, columns, e);
       } else {
         for (int64_t i = 0; i < q.m; i += kRowsAtOnce) {
           const int64_t rows = min_of(kRowsAtOnce, q.m - i);
           auto* to = q.c + i * q.crs + j;
           for (int64_t r = 0; r < rows; ++r) __builtin_prefetch(to + r * q.crs, 1);
-          panel_product<K>(rows, lanes, a_pack.get() + i / kMr * a_panel, a_panel, b.get(), local,
-                           N, N, {});
+          panel_product<K>(rows, lanes, a_pack.get() + i / kMr * a_panel, a_panel, b, local, N, N,
+                           {});
           finish<K, N>(local, N, to, q.crs, rows, columns, q.e.at(i, j));
         }
       }
     }
   });
+  all.done();
   return true;
 }
 
