@@ -24,14 +24,6 @@ constexpr int64_t kColumns = kColumnBytes / static_cast<int64_t>(sizeof(T)) / kN
 // Most rows that are multiplied along k as they lie, if B is not small.
 constexpr int64_t kDotRows = kRegisterBytes == 64 ? 24 : 8;
 
-// Where the panels of all of B are kept, or null.
-template <class T>
-T* take_panels(kernels::KeptOperand& kept, int64_t n, int64_t k) {
-  const int64_t elements = ceil_div(n, kNr<T>) * kNr<T> * k;
-  return static_cast<T*>(
-      kept.take(&kept, kernels::KeptLayout::panels, sizeof(T) * static_cast<size_t>(elements)));
-}
-
 template <class T, bool PackedA, bool PackedB>
 void blocked(const Context& ctx, const Problem<T>& q) {
   const int64_t k_blocks = q.k * 2 <= 3 * kDepth<T> ? 1 : ceil_div(q.k, kDepth<T>);
@@ -47,11 +39,11 @@ void blocked(const Context& ctx, const Problem<T>& q) {
   const bool own_columns = !PackedA && PackedB && q.m <= kRows;
   const Scratch<T> a_pack(ctx, together ? ceil_div(mc_max, kMr) * kMr * kc_max : 0);
   // All of B where it is kept, block by block, else one block after the other in the same place.
-  T* const kept = PackedB && q.b_kept ? take_panels<T>(*q.b_kept, q.n, q.k) : nullptr;
-  const bool pack_b = PackedB && !(kept && q.b_kept->filled);
-  if (PackedB && !pack_b) report(ctx, "B kept packed");
-  const Scratch<T> b_scratch(ctx,
-                             PackedB && !kept ? ceil_div(nc_max, kNr<T>) * kNr<T> * kc_max : 0);
+  const KeptB<T> kept(ctx, PackedB ? q.b_kept : nullptr, kernels::KeptLayout::panels,
+                      ceil_div(q.n, kNr<T>) * kNr<T> * q.k);
+  const bool pack_b = PackedB && !kept.filled();
+  const Scratch<T> b_scratch(
+      ctx, PackedB && !kept.get() ? ceil_div(nc_max, kNr<T>) * kNr<T> * kc_max : 0);
 
   for (int64_t jc = 0; jc < q.n; jc += nc_max) {
     const int64_t nc = min_of(nc_max, q.n - jc);
@@ -61,7 +53,8 @@ void blocked(const Context& ctx, const Problem<T>& q) {
       const int64_t kc = min_of(kc_max, q.k - pc);
       Epilogue<T> e = kb + 1 == k_blocks ? q.e : Epilogue<T>{};
       e.accumulate = kb > 0 || q.e.accumulate;
-      T* const b_pack = kept ? kept + jc * q.k + b_panels * kNr<T> * pc : b_scratch.get();
+      T* const b_pack =
+          kept.get() ? kept.get() + jc * q.k + b_panels * kNr<T> * pc : b_scratch.get();
       for (int64_t ic = 0; ic < q.m; ic += mc_max) {
         const int64_t mc = min_of(mc_max, q.m - ic);
         const T* a = q.a + ic * q.ars + pc * q.acs;
@@ -122,7 +115,7 @@ void blocked(const Context& ctx, const Problem<T>& q) {
       }
     }
   }
-  if (kept) q.b_kept->filled = true;
+  kept.done();
 }
 
 template <class T>

@@ -186,13 +186,12 @@ struct TileArea {
   }
 };
 
-// Where the tiles of all of B are kept, or null.
-inline char* take_tiles(kernels::KeptOperand& kept, int parts, int64_t bytes) {
+// The layout of so many parts.
+inline kernels::KeptLayout kept_layout(int parts) {
   using kernels::KeptLayout;
-  const KeptLayout layout = parts == 1   ? KeptLayout::tiles_of_one
-                            : parts == 2 ? KeptLayout::tiles_of_two
-                                         : KeptLayout::tiles_of_three;
-  return static_cast<char*>(kept.take(&kept, layout, static_cast<size_t>(bytes)));
+  return parts == 1   ? KeptLayout::tiles_of_one
+         : parts == 2 ? KeptLayout::tiles_of_two
+                      : KeptLayout::tiles_of_three;
 }
 
 template <class K>
@@ -209,11 +208,9 @@ __attribute__((noinline)) void tile_product(
   const Scratch<char> a_pack(ctx, ceil_div(mc_max, kTileRows) * panel_max);
   // All of B where it is kept, block by block, else one block after the other in the same place.
   const int64_t whole_panel = all_steps * parts * kTileBytes;
-  char* const kept =
-      q.b_kept ? take_tiles(*q.b_kept, parts, ceil_div(q.n, kTileRows) * whole_panel) : nullptr;
-  const bool pack_b = !(kept && q.b_kept->filled);
-  if (!pack_b) report(ctx, "B kept packed");
-  const Scratch<char> b_scratch(ctx, kept ? 0 : ceil_div(nc_max, kTileRows) * panel_max);
+  const KeptB<char> kept(ctx, q.b_kept, kept_layout(parts), ceil_div(q.n, kTileRows) * whole_panel);
+  const bool pack_b = !kept.filled();
+  const Scratch<char> b_scratch(ctx, kept.get() ? 0 : ceil_div(nc_max, kTileRows) * panel_max);
   const Scratch<Lane> partial(ctx,
                               k_blocks > 1 ? ceil_div(q.m, kSide) * partial_columns * kSums : 0);
 
@@ -223,9 +220,9 @@ __attribute__((noinline)) void tile_product(
       const int64_t s0 = kb * all_steps / k_blocks, steps = (kb + 1) * all_steps / k_blocks - s0;
       const int64_t p0 = s0 * kDeep, kc = min_of(steps * kDeep, q.k - p0);
       const int64_t panel = steps * parts * kTileBytes;
-      char* const b_pack =
-          kept ? kept + jc / kTileRows * whole_panel + b_panels * s0 * parts * kTileBytes
-               : b_scratch.get();
+      char* const b_pack = kept.get() ? kept.get() + jc / kTileRows * whole_panel +
+                                            b_panels * s0 * parts * kTileBytes
+                                      : b_scratch.get();
       for (int64_t ic = 0; ic < q.m; ic += mc_max) {
         const int64_t mc = min_of(mc_max, q.m - ic), a_panels = ceil_div(mc, kTileRows);
         const int64_t b_todo = pack_b && ic == 0 ? b_panels : 0;
@@ -275,7 +272,7 @@ __attribute__((noinline)) void tile_product(
       }
     }
   }
-  if (kept) q.b_kept->filled = true;
+  kept.done();
 }
 
 }  // namespace gemm

@@ -315,33 +315,34 @@ constexpr bool kInPlace = __is_same(typename K::Lane, typename K::Result);  // C
 template <class K>
 using NarrowProblem = Problem<typename K::Source, typename K::Result>;
 
-// Where B is packed to: all of it, if it is kept, panel by panel over the whole depth; else a part
-// in memory of the moment.
+// A kept B lies panel by panel over the whole depth, whatever blocks it is used in.
 template <class K>
-class PackedB {
+class KeptPanels : public KeptB<typename K::Lane> {
  public:
   using Lane = typename K::Lane;
-  PackedB(const Context& ctx, const NarrowProblem<K>& q, int64_t lanes)
-      : lanes_(lanes), handle_(K::kShifted ? nullptr : q.b_kept) {
-    if (!handle_) return;
-    const int64_t all = ceil_div(q.n, kNr<Lane>) * kNr<Lane> * lanes;
-    kept_ = static_cast<Lane*>(handle_->take(handle_, kernels::KeptLayout::panels,
-                                             sizeof(Lane) * static_cast<size_t>(all)));
-    if (ready()) report(ctx, "B kept packed");
-  }
-  bool kept() const { return kept_ != nullptr; }
-  bool ready() const { return kept_ && handle_->filled; }
-  void done() const {
-    if (kept_) handle_->filled = true;
-  }
-  // The panel of columns from j on, lanes from pc on, where it is kept.
-  Lane* panel(int64_t j, int64_t pc) const { return kept_ + j * lanes_ + pc * kNr<Lane>; }
+  KeptPanels(const Context& ctx, const NarrowProblem<K>& q, int64_t lanes)
+      : KeptB<Lane>(ctx, K::kShifted ? nullptr : q.b_kept, kernels::KeptLayout::panels,
+                    ceil_div(q.n, kNr<Lane>) * kNr<Lane> * lanes),
+        lanes_(lanes) {}
+  // The panel of columns from j on, lanes from pc on.
+  Lane* panel(int64_t j, int64_t pc) const { return this->get() + j * lanes_ + pc * kNr<Lane>; }
 
  private:
   int64_t lanes_;
-  kernels::KeptOperand* handle_;
-  Lane* kept_ = nullptr;
 };
+
+// All of A into panels over the whole depth, one after the other.
+template <class K>
+void pack_all_rows(const Context& ctx, const NarrowProblem<K>& q, int64_t lanes,
+                   typename K::Lane* to) {
+  const int64_t panels = ceil_div(q.m, kMr);
+  const int64_t tasks = min_of(panels, tasks_for(16 * q.m * q.k));
+  run_tasks(ctx, tasks, [&](int64_t t) {
+    for (int64_t r = t * panels / tasks; r < (t + 1) * panels / tasks; ++r) {
+      pack_a<K>(q.a + r * kMr * q.ars, q.ars, q.acs, q.m - r * kMr, q.k, to + r * kMr * lanes);
+    }
+  });
+}
 
 // Few rows: every task packs its own columns of B, a block along k at a time.
 template <class K>
@@ -351,20 +352,14 @@ void slim(const Context& ctx, const NarrowProblem<K>& q) {
   const int64_t lanes = ceil_div(q.k, G), depth = min_of(lanes, kKc);
   const int64_t row_panels = ceil_div(q.m, kMr), panels = ceil_div(q.n, N);
   const Scratch<Lane> a_pack(ctx, row_panels * kMr * lanes);
-  const PackedB<K> all(ctx, q, lanes);
-  const bool pack = !all.ready();
-  const int64_t pack_tasks = min_of(row_panels, tasks_for(16 * q.m * q.k));
-  run_tasks(ctx, pack_tasks, [&](int64_t t) {
-    for (int64_t r = t * row_panels / pack_tasks; r < (t + 1) * row_panels / pack_tasks; ++r) {
-      pack_a<K>(q.a + r * kMr * q.ars, q.ars, q.acs, q.m - r * kMr, q.k,
-                a_pack.get() + r * kMr * lanes);
-    }
-  });
+  const KeptPanels<K> all(ctx, q, lanes);
+  const bool pack = !all.filled();
+  pack_all_rows<K>(ctx, q, lanes, a_pack.get());
   const int64_t want = tasks_for((q.m + kMr) * q.n * q.k);
   const int64_t per = max_of(1, min_of(kSlimPanels, panels / want));
   run_tasks(ctx, ceil_div(panels, per), [&](int64_t t) {
     const int64_t j0 = t * per * N, width = min_of(q.n - j0, per * N), mine = ceil_div(width, N);
-    const Scratch<Lane> b_pack(ctx, all.kept() ? 0 : mine * N * depth);
+    const Scratch<Lane> b_pack(ctx, all.get() ? 0 : mine * N * depth);
     const Scratch<Lane> sums(ctx, kInPlace<K> ? 0 : q.m * mine * N);
     Lane correction[K::kShifted ? kSlimPanels * N : 1] = {};
     int64_t pc = 0;
@@ -372,7 +367,7 @@ void slim(const Context& ctx, const NarrowProblem<K>& q) {
       const int64_t deep = min_of(depth, lanes - pc);
       const bool last = pc + deep >= lanes;
       const auto panel = [&](int64_t j) {
-        return all.kept() ? all.panel(j0 + j * N, pc) : b_pack.get() + j * deep * N;
+        return all.get() ? all.panel(j0 + j * N, pc) : b_pack.get() + j * deep * N;
       };
       constexpr int64_t kRun = 32;  // lanes of each panel in turn
       for (int64_t p = 0; pack && p < deep; p += kRun) {
@@ -419,23 +414,17 @@ bool resident(const Context& ctx, const NarrowProblem<K>& q) {
       row_panels * a_panel * static_cast<int64_t>(sizeof(Lane)) > kResidentBytes)
     return false;
   const Scratch<Lane> a_pack(ctx, row_panels * a_panel);
-  const PackedB<K> all(ctx, q, lanes);
-  const bool pack = !all.ready();
-  const int64_t pack_tasks = min_of(row_panels, tasks_for(16 * q.m * q.k));
-  run_tasks(ctx, pack_tasks, [&](int64_t t) {
-    for (int64_t r = t * row_panels / pack_tasks; r < (t + 1) * row_panels / pack_tasks; ++r) {
-      pack_a<K>(q.a + r * kMr * q.ars, q.ars, q.acs, q.m - r * kMr, q.k,
-                a_pack.get() + r * a_panel);
-    }
-  });
+  const KeptPanels<K> all(ctx, q, lanes);
+  const bool pack = !all.filled();
+  pack_all_rows<K>(ctx, q, lanes, a_pack.get());
   const int64_t tasks = min_of(panels, tasks_for(q.m * q.n * q.k));
   run_tasks(ctx, tasks, [&](int64_t t) {
-    const Scratch<Lane> room(ctx, all.kept() ? 0 : N * lanes);
+    const Scratch<Lane> room(ctx, all.get() ? 0 : N * lanes);
     alignas(64) Lane local[kRowsAtOnce * N];
     for (int64_t j = t * panels / tasks * N; j < min_of(q.n, (t + 1) * panels / tasks * N);
          j += N) {
       const int columns = static_cast<int>(min_of(N, q.n - j));
-      Lane* const b = all.kept() ? all.panel(j, 0) : room.get();
+      Lane* const b = all.get() ? all.panel(j, 0) : room.get();
       if (pack) pack_b<K>(q.b + j * q.bcs, q.bcs, q.brs, columns, q.k, b);
       if constexpr (kInPlace<K>) {
         Epilogue<Lane> e = q.e.at(0, j);
@@ -475,8 +464,8 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
       parts_of_rows(ctx, q.m * nc_max * depth * G, ceil_div(q.m, kMr), kBlockPanels);
   const int64_t mc_max = row_parts ? q.m : min_of(q.m, 8 * kMc);
   const Scratch<Lane> a_pack(ctx, row_parts ? 0 : ceil_div(mc_max, kMr) * kMr * depth);
-  const PackedB<K> all(ctx, q, lanes);
-  const Scratch<Lane> b_pack(ctx, all.kept() ? 0 : nc_max * depth);
+  const KeptPanels<K> all(ctx, q, lanes);
+  const Scratch<Lane> b_pack(ctx, all.get() ? 0 : nc_max * depth);
   const Scratch<Lane> partial(ctx, k_blocks > 1 && !kInPlace<K> ? q.m * nc_max : 0);
   const Scratch<Lane> correction(ctx, K::kShifted ? nc_max : 0);
 
@@ -487,9 +476,9 @@ void wide(const Context& ctx, const NarrowProblem<K>& q) {
       const int64_t kc = min_of(deep * G, q.k - pc * G);
       for (int64_t ic = 0; ic < q.m; ic += mc_max) {
         const int64_t mc = min_of(mc_max, q.m - ic), a_panels = ceil_div(mc, kMr);
-        const int64_t b_todo = ic == 0 && !all.ready() ? b_panels : 0;
+        const int64_t b_todo = ic == 0 && !all.filled() ? b_panels : 0;
         const auto panel_of_b = [&](int64_t j) {
-          return all.kept() ? all.panel(jc + j * N, pc) : b_pack.get() + j * N * deep;
+          return all.get() ? all.panel(jc + j * N, pc) : b_pack.get() + j * N * deep;
         };
         const int64_t a_tasks =
             row_parts ? 0 : min_of(a_panels, tasks_for(16 * a_panels * kMr * kc));
