@@ -298,6 +298,45 @@ def test_gradients(sample):
     gradcheck(call, leaves)
 
 
+@DIFFERENTIABLE
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_recorded_gradients(sample, dtype):
+    """With create_graph=True gradients have the same dtypes, shapes and values."""
+
+    def gradients(create_graph):
+        leaves: list = []
+
+        def collect(d):
+            t = tensor(pycore, d, dtype, grad=True)
+            if t.requires_grad:
+                leaves.append(t)
+            return t
+
+        outs = [
+            r.double() for r in flat(run(pycore, sample, dtype, make=collect)) if r.requires_grad
+        ]
+        seeds = [pycore.linspace(1, 2, r.numel(), dtype=r.dtype).view(r.shape) for r in outs]
+        grads = pycore.autograd.grad(outs, leaves, seeds, False, create_graph, allow_unused=True)
+        return leaves, grads
+
+    try:
+        leaves, plain = gradients(False)
+    except (NotImplementedError, RuntimeError) as error:
+        assert dtype in REDUCED, error
+        return
+    for leaf, one, two in zip(leaves, plain, gradients(True)[1], strict=True):
+        assert (one is None) == (two is None)
+        if one is None:
+            continue
+        assert one.dtype == two.dtype == leaf.dtype and one.shape == two.shape == leaf.shape
+        one, two = as_numpy(one), as_numpy(two)
+        scale = np.abs(one, where=np.isfinite(one), out=np.zeros_like(one)).max(initial=1e-3)
+        np.testing.assert_allclose(one, two, rtol=0, atol=RECORDED[dtype] * scale)
+
+
+RECORDED = {"float16": 4e-3, "bfloat16": 3e-2, "float32": 1e-5}
+
+
 @samples(
     lambda s: (
         s.grad and s.gradgrad and not s.random and any(d.kind == "f" and d.grad for d in datas(s))

@@ -145,11 +145,11 @@ void batch_backward(const Context& ctx, const void* dy_in, const void* x_in, con
         if (dgamma != nullptr) store_n<T>(dgamma + j, sums.b, lanes);
         if (dx == nullptr) continue;
         const Vec<T> scale = load_or<T>(gamma, j, lanes, T(1)) * rstd;
-        const Vec<T> a = training ? sums.a / count : Vec<T>{};
-        const Vec<T> b = training ? sums.b / count : Vec<T>{};
+        const Vec<T> a = sums.a / count, b = sums.b / count;
         for (int64_t i = 0; i < n; ++i) {
-          const Vec<T> d = load_n<T>(dy + i * c + j, lanes);
-          store_n<T>(dx + i * c + j, (d - a - hat(i) * b) * scale, lanes);
+          Vec<T> d = load_n<T>(dy + i * c + j, lanes);
+          if (training) d = d - a - hat(i) * b;  // else x has no part in it, not even times 0
+          store_n<T>(dx + i * c + j, d * scale, lanes);
         }
       }
     });
@@ -173,14 +173,13 @@ void batch_backward(const Context& ctx, const void* dy_in, const void* x_in, con
       if (dgamma != nullptr) dgamma[j] = static_cast<T>(sum_dh);
       if (dx == nullptr) continue;
       const T scale = (gamma != nullptr ? gamma[j] : T(1)) * rstd;
-      const T a = training ? static_cast<T>(sum_d) / count : T(0);
-      const T b = training ? static_cast<T>(sum_dh) / count : T(0);
+      const T a = static_cast<T>(sum_d) / count, b = static_cast<T>(sum_dh) / count;
       for (int64_t i = 0; i < n; ++i) {
         const int64_t o = (i * c + j) * s;
         over_row<T>(s, [&](int64_t k, int lanes) {
-          const Vec<T> d = load_n<T>(dy + o + k, lanes);
-          const Vec<T> hat = (load_n<T>(x + o + k, lanes) - mean) * rstd;
-          store_n<T>(dx + o + k, (d - a - hat * b) * scale, lanes);
+          Vec<T> d = load_n<T>(dy + o + k, lanes);
+          if (training) d = d - a - (load_n<T>(x + o + k, lanes) - mean) * rstd * b;
+          store_n<T>(dx + o + k, d * scale, lanes);
         });
       }
     }

@@ -246,11 +246,12 @@ int64_t cross_entropy(const Context& ctx, const ClassTargets& t, const void* in,
   const int64_t bad = first_bad_target(t);
   if (bad >= 0) return bad;
   const T* x = static_cast<const T*>(in);
-  T* lse = static_cast<T*>(lse_out);
+  T *tops_out = static_cast<T*>(lse_out), *log_sums_out = tops_out + t.outer * t.inner;
   T* losses = static_cast<T*>(losses_out);
   T* weights = static_cast<T*>(weights_out);
   const auto finish = [&](int64_t r, T top, T log_sum) {
-    lse[r] = top + log_sum;
+    tops_out[r] = top;
+    log_sums_out[r] = log_sum;
     const T w = weight_of<T>(t, r);
     weights[r] = w;
     const bool ignored = t.target[r] == t.ignore_index;
@@ -280,7 +281,7 @@ void cross_entropy_backward(const Context& ctx, const ClassTargets& t, const voi
                             const void* lse_in, const void* scale_in, int64_t stride_scale,
                             void* out) {
   const T* x = static_cast<const T*>(in);
-  const T* lse = static_cast<const T*>(lse_in);
+  const T *tops = static_cast<const T*>(lse_in), *log_sums = tops + t.outer * t.inner;
   const T* scale = static_cast<const T*>(scale_in);
   T* dx = static_cast<T*>(out);
   const auto factor = [&](int64_t r) { return scale[r * stride_scale] * weight_of<T>(t, r); };
@@ -288,14 +289,16 @@ void cross_entropy_backward(const Context& ctx, const ClassTargets& t, const voi
   const auto share = [](Vec<T> a, Vec<T> log_sum, Vec<T> k) {
     return v::select<T>(k == T(0), Vec<T>{}, v::exp<T>(a - log_sum) * k);
   };
+  const auto below = [](Vec<T> a, Vec<T> top) { return a - top; };
   over_slices<T>(
       ctx, t.outer, t.n, t.inner,
       [&](int64_t o) {
         const int64_t r = row_at(t, o);
         const T k = factor(r);
-        const Vec<T> log_sum = v::splat<T>(lse[r]), ks = v::splat<T>(k);
+        const Vec<T> top = v::splat<T>(tops[r]), log_sum = v::splat<T>(log_sums[r]);
+        const Vec<T> ks = v::splat<T>(k);
         over_row<T>(t.n, [&](int64_t i, int lanes) {
-          store_n<T>(dx + o + i, share(load_n<T>(x + o + i, lanes), log_sum, ks), lanes);
+          store_n<T>(dx + o + i, share(load_n<T>(x + o + i, lanes) - top, log_sum, ks), lanes);
         });
         if (t.target[r] != t.ignore_index) dx[target_offset(t, r)] -= k;
       },
@@ -304,9 +307,11 @@ void cross_entropy_backward(const Context& ctx, const ClassTargets& t, const voi
         const int64_t r = row_at(t, o);
         T factors[4 * v::kLanes<T>] = {};
         for (int j = 0; j < Columns::width(lanes); ++j) factors[j] = factor(r + j);
-        const Columns k = Columns::load(factors, lanes), log_sum = Columns::load(lse + r, lanes);
+        const Columns k = Columns::load(factors, lanes), top = Columns::load(tops + r, lanes),
+                      log_sum = Columns::load(log_sums + r, lanes);
         for (int64_t i = 0; i < t.n; ++i)
           Columns::load(x + o + i * t.inner, lanes)
+              .map(below, top)
               .map(share, log_sum, k)
               .store(dx + o + i * t.inner, lanes);
         for (int j = 0; j < Columns::width(lanes); ++j)

@@ -28,12 +28,12 @@ struct SoftmaxKernels {
   SoftmaxBackwardFn softmax_backward[kDTypes];
   SoftmaxBackwardFn log_softmax_backward[kDTypes];
 
-  // losses[r] = w[t] * (lse[r] - x[t]), weights[r] = w[t]; both 0 where t == ignore_index. lse,
-  // losses and weights have outer * inner elements. Returns the first target outside [0, n) that is
-  // not ignore_index as its position, or -1 when all are good (outputs are then complete).
+  // losses[r] = -w[t] * log_softmax(x)[t], weights[r] = w[t]; both 0 where t == ignore_index. lse:
+  // the largest x of every row, then the log of each sum of exp(x - largest). Returns the place of
+  // the first target outside [0, n) but not ignore_index; -1: all are good, outputs are complete.
   int64_t (*cross_entropy[kDTypes])(const Context& ctx, const ClassTargets& targets, const void* x,
                                     void* lse, void* losses, void* weights);
-  // dx = scale[r] * w[t] * (exp(x - lse[r]) - onehot(t)); scale has stride 0 or 1.
+  // dx = scale[r] * w[t] * (softmax(x) - onehot(t)); scale has stride 0 or 1.
   void (*cross_entropy_backward[kDTypes])(const Context& ctx, const ClassTargets& targets,
                                           const void* x, const void* lse, const void* scale,
                                           int64_t stride_scale, void* dx);

@@ -1,6 +1,7 @@
 // Binary arithmetic, comparisons and logic: forward and derivative of each side by side. Must not
 // know Python.
 #include <cmath>
+#include <numbers>
 
 #include "kernels/binary.h"
 #include "kernels/unary.h"
@@ -500,14 +501,16 @@ The length of the hypotenuse: ``sqrt(input ** 2 + other ** 2)`` without overflow
 >>> pycore.hypot(pycore.tensor([3.]), pycore.tensor([4.]))
 tensor([5.])
 )")
-PC_BINARY_SMOOTH(logaddexp, LogaddexpBackward0, mul(g, exp(sub(x, o))), mul(g, exp(sub(y, o))), R"(
+PC_BINARY_SMOOTH(logaddexp, LogaddexpBackward0, mul(g, sigmoid(sub(x, y))),
+                 mul(g, sigmoid(sub(y, x))), R"(
 ``log(exp(input) + exp(other))`` without overflow.
 
 >>> pycore.logaddexp(pycore.tensor([-1.]), pycore.tensor([-1.]))
 tensor([-0.3069])
 )")
-PC_BINARY_SMOOTH(logaddexp2, Logaddexp2Backward0, mul(g, pow(2.0, sub(x, o))),
-                 mul(g, pow(2.0, sub(y, o))), R"(
+PC_BINARY_SMOOTH(logaddexp2, Logaddexp2Backward0,
+                 mul(g, sigmoid(mul(sub(x, y), std::numbers::ln2))),
+                 mul(g, sigmoid(mul(sub(y, x), std::numbers::ln2))), R"(
 ``log2(2 ** input + 2 ** other)`` without overflow.
 
 >>> pycore.logaddexp2(pycore.tensor([1.]), pycore.tensor([1.]))
@@ -517,30 +520,30 @@ tensor([2.])
 // --- maximum, minimum
 // ----------------------------------------------------------------------------------------------------
 
-// The gradient goes to the larger (smaller) side; equal values share it.
-#define PC_EXTREMUM(NAME, NODE, KERNEL, WINS, DOC)                                    \
-  namespace {                                                                         \
-  struct NODE {                                                                       \
-    static constexpr const char* name = #NODE;                                        \
-    ToInput to_a, to_b;                                                               \
-    Saved a, b;                                                                       \
-    void operator()(Backward& w) {                                                    \
-      Tensor x = detach(w.get(a)), y = detach(w.get(b));                              \
-      Tensor half = mul(to_dtype(eq(x, y), w.grad().dtype()), 0.5);                   \
-      if (w.needs(0))                                                                 \
-        w.set(0, to_a(mul(w.grad(), add(to_dtype(WINS(x, y), half.dtype()), half)))); \
-      if (w.needs(1))                                                                 \
-        w.set(1, to_b(mul(w.grad(), add(to_dtype(WINS(y, x), half.dtype()), half)))); \
-    }                                                                                 \
-  };                                                                                  \
-  }                                                                                   \
-  Tensor NAME(const Tensor& a, const Tensor& b) {                                     \
-    Tensor out = binary_pointwise(Binary::KERNEL, a, b, result_type(a, b));           \
-    if (recording(a, b))                                                              \
-      record(out, NODE{ToInput(a, out), ToInput(b, out), Saved(a), Saved(b)}, a, b);  \
-    return out;                                                                       \
-  }                                                                                   \
-  PYCORE_OP(#NAME "(Tensor input, Tensor other) -> Tensor", NAME,                     \
+// The gradient goes to the larger (smaller) side; equal values share it, and NaN gives it to both.
+#define PC_EXTREMUM(NAME, NODE, KERNEL, WINS, DOC)                                                 \
+  namespace {                                                                                      \
+  struct NODE {                                                                                    \
+    static constexpr const char* name = #NODE;                                                     \
+    ToInput to_a, to_b;                                                                            \
+    Saved a, b;                                                                                    \
+    void operator()(Backward& w) {                                                                 \
+      Tensor x = detach(w.get(a)), y = detach(w.get(b));                                           \
+      Tensor half = mul(to_dtype(eq(x, y), w.grad().dtype()), 0.5);                                \
+      if (w.needs(0))                                                                              \
+        w.set(0, to_a(mul(w.grad(), sub(to_dtype(logical_not(WINS(y, x)), half.dtype()), half)))); \
+      if (w.needs(1))                                                                              \
+        w.set(1, to_b(mul(w.grad(), sub(to_dtype(logical_not(WINS(x, y)), half.dtype()), half)))); \
+    }                                                                                              \
+  };                                                                                               \
+  }                                                                                                \
+  Tensor NAME(const Tensor& a, const Tensor& b) {                                                  \
+    Tensor out = binary_pointwise(Binary::KERNEL, a, b, result_type(a, b));                        \
+    if (recording(a, b))                                                                           \
+      record(out, NODE{ToInput(a, out), ToInput(b, out), Saved(a), Saved(b)}, a, b);               \
+    return out;                                                                                    \
+  }                                                                                                \
+  PYCORE_OP(#NAME "(Tensor input, Tensor other) -> Tensor", NAME,                                  \
             kFunction | kMethod | kOut | kPointwise, DOC);
 
 PC_EXTREMUM(maximum, MaximumBackward0, maximum, gt, R"(

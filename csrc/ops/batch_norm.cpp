@@ -32,7 +32,7 @@ struct NativeBatchNormBackward0 {
   void operator()(Backward& b) {
     const Tensor x = b.get(input), w = b.get(weight);
     const Tensor& g = b.grad();
-    if (grad_enabled()) return composite(b, x, w, g);
+    if (grad_enabled()) return composite(b, x, w);
     const ChannelShape shape(x);
     const DType compute = compute_dtype(x.dtype());
     const Tensor xc = kernel_input(x, compute), gc = kernel_input(g, compute),
@@ -53,7 +53,8 @@ struct NativeBatchNormBackward0 {
   }
 
  private:
-  void composite(Backward& b, const Tensor& x, const Tensor& w, const Tensor& g) const {
+  void composite(Backward& b, const Tensor& input, const Tensor& weight) const {
+    const Tensor x = widened(input), w = widened(weight), g = widened(b.grad());
     Dims dims;
     for (int64_t i = 0; i < x.dim(); ++i)
       if (i != 1) dims.push_back(i);
@@ -65,9 +66,11 @@ struct NativeBatchNormBackward0 {
       z.hat = mul(sub(x, per_channel(mean, x)), z.rstd);
     }
     const Tensor gw = mul_or_same(g, per_channel(w, x));
-    if (b.needs(0)) b.set(0, training ? z.gradient(gw, dims) : mul(gw, z.rstd));
-    if (b.needs(1)) b.set(1, sum_dims(mul(g, z.hat), dims, false));
-    if (b.needs(2)) b.set(2, sum_dims(g, dims, false));
+    const DType of_parameters = weight.defined() ? weight.dtype() : x.dtype();
+    if (b.needs(0))
+      b.set(0, to_dtype(training ? z.gradient(gw, dims) : mul(gw, z.rstd), input.dtype()));
+    if (b.needs(1)) b.set(1, to_dtype(sum_dims(mul(g, z.hat), dims, false), of_parameters));
+    if (b.needs(2)) b.set(2, to_dtype(sum_dims(g, dims, false), of_parameters));
   }
 };
 

@@ -62,7 +62,9 @@ ClassProblem problem_of(const Tensor& input, const Tensor& target, const Tensor&
 template <bool kLogits>
 struct ClassLossRule {
   Saved input, target, weight;
-  // Ours: log-sum-exp (logits only) and weight of every row, the sum of the weights (mean only).
+  // Ours: the largest logit and the log of the sum of exp(x - largest) (logits only; apart, since a
+  // large logit would drown the logarithm), weight of every row, the sum of the weights (mean
+  // only).
   Tensor lse, weights, total;
   int64_t ignore_index = -100;
   Reduction reduction = Reduction::mean;
@@ -77,7 +79,8 @@ struct ClassLossRule {
       const Tensor coefficient = unsqueeze(reshape(mul(weights, g), row_shape(x, dim)), dim);
       const Tensor places = unsqueeze(reshape(to_dtype(t, DType::int64), row_shape(x, dim)), dim);
       const Tensor hit = to_dtype(positions_mask(places, x.sizes(), dim), x.dtype());
-      b.set(0, mul(kLogits ? sub(softmax(x, dim), hit) : neg(hit), coefficient));
+      const Tensor dx = mul(kLogits ? sub(softmax(x, dim), hit) : neg(hit), coefficient);
+      b.set(0, to_dtype(dx, x.dtype()));
       return;
     }
     const ClassProblem p = problem_of(x, t, b.get(weight), ignore_index);
@@ -123,7 +126,7 @@ Tensor class_loss(const Tensor& input, const Tensor& target, const Tensor& weigh
   const int d = static_cast<int>(compute);
   int64_t bad;
   if constexpr (kLogits) {
-    lse = empty(target.sizes(), compute);
+    lse = empty({{2, target.numel()}}, compute);
     bad = k.cross_entropy[d](context_for(p.input), p.view(), p.input->data, lse->data, losses->data,
                              weights->data);
   } else {

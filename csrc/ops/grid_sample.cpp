@@ -70,14 +70,15 @@ struct GridSamplerBackward {
 
   void operator()(Backward& b) {
     const Tensor x = b.get(input), places = b.get(grid), grad = b.grad();
+    const DType inside = compute_dtype(x.dtype());
     if (recording(x, places, grad)) {
       auto [to_input, to_grid] =
-          composed_grid_sample_grad(args, x, places, grad, b.needs(0), b.needs(1));
-      b.set(0, to_input);
-      b.set(1, to_grid);
+          composed_grid_sample_grad(args, to_dtype(x, inside), to_dtype(places, inside),
+                                    to_dtype(grad, inside), b.needs(0), b.needs(1));
+      if (to_input.defined()) b.set(0, to_dtype(to_input, x.dtype()));
+      if (to_grid.defined()) b.set(1, to_dtype(to_grid, places.dtype()));
       return;
     }
-    const DType inside = compute_dtype(x.dtype());
     const auto i = static_cast<int>(inside);
     const Tensor at = kernel_input(places, inside), seed = kernel_input(grad, inside);
     const auto& table = *kernels_for("grid_sample gradient", inside).grid_sample;

@@ -556,8 +556,11 @@ static Tensor addr(const Tensor& input, const Tensor& vec1, const Tensor& vec2, 
   const int64_t shape[2] = {vec1.sizes()[0], vec2.sizes()[0]};
   check_expands(input, shape);
   Tensor product = scaled(outer(vec1, vec2), alpha);
-  if (beta.equals(0)) return product;
-  Tensor out = add(expand(scaled(input, beta), shape), product);
+  if (beta.equals(0) && !recording(input)) return product;
+  // Times 0 the input has no part in the values, not even as NaN, but it has a gradient.
+  const Tensor start =
+      beta.equals(0) ? where(zeros({}, DType::bool_), input, 0.0) : scaled(input, beta);
+  Tensor out = add(expand(start, shape), product);
   if (out.requires_grad()) grad_fn(out)->name = "AddrBackward0";
   return out;
 }

@@ -17,7 +17,9 @@ Tensor right_matrix(const Tensor& b) { return b.dim() == 1 ? unsqueeze(b, 1) : b
 
 // [.., m, k] as [.. * m, k].
 Tensor folded(const Tensor& t) {
-  return reshape(t, {{t.numel() / std::max<int64_t>(t.size(-1), 1), t.size(-1)}});
+  int64_t rows = 1;  // not numel / columns, for there may be none
+  for (int64_t i = 0; i + 1 < t.dim(); ++i) rows *= t.sizes()[i];
+  return reshape(t, {{rows, t.size(-1)}});
 }
 
 Dims batch_of(const Tensor& t) {

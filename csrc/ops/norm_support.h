@@ -32,6 +32,11 @@ inline void check_parameter_dtype(const Tensor& input, const Tensor& parameter) 
   PC_CHECK(is_reduced_float(input.dtype()) && parameter.dtype() == DType::float32,
            "mixed dtype (CPU): expect parameter to have scalar type of Float");
 }
+// In the dtype that is computed in, and differentiably: also the composed derivatives of reduced
+// floats are computed in float32, where squares do not overflow.
+inline Tensor widened(const Tensor& t) {
+  return t.defined() ? to_dtype(t, compute_dtype(t.dtype())) : t;
+}
 inline Tensor mul_or_same(const Tensor& g, const Tensor& weight) {
   return weight.defined() ? mul(g, weight) : g;
 }

@@ -31,16 +31,7 @@ struct RowRule {
     const Tensor x = b.get(input), w = b.get(weight);
     const Tensor& g = b.grad();
     const RowShape shape(x, dims);
-    if (grad_enabled()) {
-      const Normalized z = Normalized::of(x, shape.normalized, eps, kCenter);
-      const auto over_rows = [&](const Tensor& t) {
-        return shape.leading.empty() ? t : sum_dims(t, shape.leading, false);
-      };
-      if (b.needs(0)) b.set(0, z.gradient(mul_or_same(g, w), shape.normalized, kCenter));
-      if (b.needs(1)) b.set(1, over_rows(mul(g, z.hat)));
-      if (kCenter && b.needs(2)) b.set(2, over_rows(g));
-      return;
-    }
+    if (grad_enabled()) return composite<kCenter>(b, shape, x, w);
     const DType compute = compute_dtype(x.dtype());
     const Tensor xc = kernel_input(x, compute), gc = kernel_input(g, compute),
                  wc = kernel_input(w, compute);
@@ -63,6 +54,23 @@ struct RowRule {
     if (px) b.set(0, kernel_output(dx, x.dtype()));
     if (pw) b.set(1, kernel_output(dw, of_parameters));
     if (db.defined()) b.set(2, kernel_output(db, of_parameters));
+  }
+
+ private:
+  template <bool kCenter>
+  void composite(Backward& b, const RowShape& shape, const Tensor& input,
+                 const Tensor& weight) const {
+    const Tensor x = widened(input), w = widened(weight), g = widened(b.grad());
+    const Normalized z = Normalized::of(x, shape.normalized, eps, kCenter);
+    const auto of_parameter = [&](const Tensor& t) {
+      return to_dtype(shape.leading.empty() ? t : sum_dims(t, shape.leading, false),
+                      weight.defined() ? weight.dtype() : t.dtype());
+    };
+    if (b.needs(0)) {
+      b.set(0, to_dtype(z.gradient(mul_or_same(g, w), shape.normalized, kCenter), input.dtype()));
+    }
+    if (b.needs(1)) b.set(1, of_parameter(mul(g, z.hat)));
+    if (kCenter && b.needs(2)) b.set(2, of_parameter(g));
   }
 };
 struct NativeLayerNormBackward0 : RowRule {
@@ -184,21 +192,26 @@ struct NativeGroupNormBackward0 {
     const Tensor& g = b.grad();
     const int64_t n = x.sizes()[0], c = x.sizes()[1];
     const int64_t s = n * c == 0 ? 0 : x.numel() / (n * c);
+    const DType compute = compute_dtype(x.dtype());
+    const DType of_parameters = w.defined() ? w.dtype() : compute;
     if (grad_enabled()) {
       const Dims grouped{n, groups, c / groups * s}, channels{n, c, s};
       const int64_t last[1] = {2}, others[2] = {0, 2};
-      const Normalized z = Normalized::of(reshape(x, grouped), last, eps);
-      const Tensor gc = reshape(g, channels);
+      const Normalized z = Normalized::of(reshape(widened(x), grouped), last, eps);
+      const Tensor gc = reshape(widened(g), channels);
       if (b.needs(0)) {
         const Dims per{1, c, 1};
-        const Tensor gw = mul_or_same(gc, w.defined() ? reshape(w, per) : w);
-        b.set(0, reshape(z.gradient(reshape(gw, grouped), last), x.sizes()));
+        const Tensor gw = mul_or_same(gc, w.defined() ? reshape(widened(w), per) : w);
+        const Tensor dx = z.gradient(reshape(gw, grouped), last);
+        b.set(0, to_dtype(reshape(dx, x.sizes()), x.dtype()));
       }
-      if (b.needs(1)) b.set(1, sum_dims(mul(gc, reshape(z.hat, channels)), others, false));
-      if (b.needs(2)) b.set(2, sum_dims(gc, others, false));
+      if (b.needs(1)) {
+        const Tensor dw = sum_dims(mul(gc, reshape(z.hat, channels)), others, false);
+        b.set(1, to_dtype(dw, of_parameters));
+      }
+      if (b.needs(2)) b.set(2, to_dtype(sum_dims(gc, others, false), of_parameters));
       return;
     }
-    const DType compute = compute_dtype(x.dtype());
     const Tensor xc = kernel_input(x, compute), gc = kernel_input(g, compute),
                  wc = kernel_input(w, compute);
     const int64_t per[1] = {c};
@@ -210,7 +223,6 @@ struct NativeGroupNormBackward0 {
         .norm->group_norm_backward[static_cast<int>(compute)](
             context_for(x), gc->data, xc->data, data_or_null(wc), mean->data, rstd->data, px, pw,
             pb, n, c, s, groups);
-    const DType of_parameters = w.defined() ? w.dtype() : compute;
     if (px) b.set(0, kernel_output(dx, x.dtype()));
     if (pw) b.set(1, kernel_output(dw, of_parameters));
     if (pb) b.set(2, kernel_output(db, of_parameters));

@@ -93,12 +93,22 @@ struct PadPlan {
   Dims sizes;  // of the input
 };
 
-// Which input index the padded index i shows, for a dimension of n.
-int64_t source(Mode mode, int64_t i, int64_t n) {
-  if (mode == Mode::replicate) return std::clamp<int64_t>(i, 0, n - 1);
-  if (mode == Mode::circular) return i < 0 ? i + n : i >= n ? i - n : i;
-  return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
-}
+// Which input index the padded index i shows, for a dimension of n padded by a and b.
+struct Source {
+  Mode mode;
+  int64_t n, a, b;
+
+  int64_t operator()(int64_t i) const {
+    int64_t at = i - a;
+    if (mode == Mode::replicate) return std::clamp<int64_t>(at, 0, n - 1);
+    if (mode == Mode::reflect) return at < 0 ? -at : at >= n ? 2 * (n - 1) - at : at;
+    // Around goes what negative padding leaves.
+    const int64_t first = std::max<int64_t>(-a, 0);
+    const int64_t left = n - first + std::min<int64_t>(b, 0);
+    at = (at - first) % left;
+    return first + (at < 0 ? at + left : at);
+  }
+};
 
 // Moves whole rows of `inner` elements along one dimension, out[map[i]] from in[i] or the reverse
 // with sums.
@@ -121,7 +131,8 @@ Tensor along(const Tensor& x, int64_t dim, int64_t size, bool zero, const F& row
 }
 
 Tensor pad_dimension(const Tensor& x, int64_t dim, int64_t a, int64_t b, Mode mode) {
-  int64_t n = x.sizes()[dim], size = n + a + b, item = x.item_size();
+  const int64_t n = x.sizes()[dim], size = n + a + b, item = x.item_size();
+  const Source source{mode, n, a, b};
   return along(x, dim, size, false, [&](const char* in, char* out, int64_t inner) {
     auto bytes = static_cast<size_t>(inner * item);
     for (int64_t i = 0; i < size;) {
@@ -129,7 +140,7 @@ Tensor pad_dimension(const Tensor& x, int64_t dim, int64_t a, int64_t b, Mode mo
       if (from >= 0 && from < n)
         run = std::min(n - from, size - i);  // the inside in one piece
       else
-        from = source(mode, from, n);
+        from = source(i);
       memcpy(out + static_cast<size_t>(i) * bytes, in + static_cast<size_t>(from) * bytes,
              static_cast<size_t>(run) * bytes);
       i += run;
@@ -137,7 +148,7 @@ Tensor pad_dimension(const Tensor& x, int64_t dim, int64_t a, int64_t b, Mode mo
   });
 }
 
-Tensor unpad_dimension(const Tensor& g, int64_t dim, int64_t a, int64_t n, Mode mode) {
+Tensor unpad_dimension(const Tensor& g, int64_t dim, int64_t n, const Source& source) {
   int64_t size = g.sizes()[dim];
   return dispatch_all(g.dtype(), [&](auto tag) -> Tensor {
     using T = typename decltype(tag)::type;
@@ -146,7 +157,7 @@ Tensor unpad_dimension(const Tensor& g, int64_t dim, int64_t a, int64_t n, Mode 
         const T* from = reinterpret_cast<const T*>(in);
         T* to = reinterpret_cast<T*>(out);
         for (int64_t i = 0; i < size; ++i) {
-          T* row = to + source(mode, i - a, n) * inner;
+          T* row = to + source(i) * inner;
           for (int64_t k = 0; k < inner; ++k) row[k] += from[i * inner + k];
         }
       });
@@ -193,9 +204,11 @@ Tensor pad_by_index(const Tensor& x, const PadPlan& plan) {
 Tensor unpad_by_index(const Tensor& g, const PadPlan& plan) {
   Tensor out = contiguous(detach(g));
   if (is_reduced_float(g.dtype())) out = to_dtype(out, DType::float32);
-  for (int64_t d = g.dim() - 1; d >= 0; --d)
-    if (before(plan.pad, d, g.dim()) != 0 || after(plan.pad, d, g.dim()) != 0)
-      out = unpad_dimension(out, d, before(plan.pad, d, g.dim()), plan.sizes[d], plan.mode);
+  for (int64_t d = g.dim() - 1; d >= 0; --d) {
+    const int64_t a = before(plan.pad, d, g.dim()), b = after(plan.pad, d, g.dim());
+    const int64_t n = plan.sizes[d];
+    if (a != 0 || b != 0) out = unpad_dimension(out, d, n, {plan.mode, n, a, b});
+  }
   out = out.shares_storage(g) ? clone_data(g) : to_dtype(out, g.dtype());
   if (recording(g)) record(out, UnpadBackward{plan}, g);
   return out;

@@ -36,12 +36,15 @@ struct SoftmaxBackward0 {
   Saved result;
   int64_t dim = 0;
   void operator()(Backward& b) {
-    const Tensor y = b.get(result);
+    Tensor y = b.get(result);
     const Tensor& g = b.grad();
     if (!grad_enabled()) return b.set(0, run_backward(table().softmax_backward, g, y, dim));
     const int64_t dims[1] = {dim};
-    Tensor gy = mul(g, y);
-    b.set(0, sub(gy, mul(y, y.dim() == 0 ? gy : sum_dims(gy, dims, true))));
+    const DType dtype = y.dtype();
+    y = to_dtype(y, compute_dtype(dtype));  // like the kernel, rounds once
+    const Tensor gy = mul(to_dtype(g, y.dtype()), y);
+    const Tensor dx = sub(gy, mul(y, y.dim() == 0 ? gy : sum_dims(gy, dims, true)));
+    b.set(0, to_dtype(dx, dtype));
   }
 };
 struct LogSoftmaxBackward0 {
@@ -50,10 +53,12 @@ struct LogSoftmaxBackward0 {
   int64_t dim = 0;
   void operator()(Backward& b) {
     const Tensor y = b.get(result);
-    const Tensor& g = b.grad();
+    Tensor g = b.grad();
     if (!grad_enabled()) return b.set(0, run_backward(table().log_softmax_backward, g, y, dim));
     const int64_t dims[1] = {dim};
-    b.set(0, sub(g, mul(exp(y), y.dim() == 0 ? g : sum_dims(g, dims, true))));
+    g = to_dtype(g, compute_dtype(y.dtype()));
+    const Tensor sum = y.dim() == 0 ? g : sum_dims(g, dims, true);
+    b.set(0, to_dtype(sub(g, mul(exp(to_dtype(y, g.dtype())), sum)), y.dtype()));
   }
 };
 

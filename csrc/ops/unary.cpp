@@ -395,9 +395,11 @@ struct LogitBackward0 {
   double eps = -1;
   void operator()(Backward& b) {
     Tensor v = b.get(x);
-    Tensor d = div(b.grad(), mul(v, 1.0 - v));
-    if (eps >= 0) d = where(logical_and(ge(v, eps), le(v, 1 - eps)), d, 0.0);
-    b.set(0, d);
+    const Tensor d = div(b.grad(), mul(v, 1.0 - v));
+    // Outside of [0, 1] there is no value and no slope; what eps limits does not move.
+    const double low = eps >= 0 ? eps : 0;
+    const Scalar outside = eps >= 0 ? 0.0 : std::numeric_limits<double>::quiet_NaN();
+    b.set(0, where(logical_and(logical_not(lt(v, low)), logical_not(gt(v, 1 - low))), d, outside));
   }
 };
 }  // namespace
@@ -464,12 +466,47 @@ tensor([0.0000, 0.5000, 1.0000])
 )");
 PYCORE_OP("clip(Tensor input, Scalar? min=None, Scalar? max=None) -> Tensor", clamp_op,
           kFunction | kMethod | kInplace | kOut, "Alias of :func:`clamp`.");
+namespace {
+// The gradient goes to the bound that the input passes, else to the input: also where they are
+// equal, unlike that of maximum and minimum, which share it. Of crossed bounds the upper one wins.
+struct ClampBackward0 {
+  static constexpr const char* name = "ClampBackward0";
+  ToInput to_x, to_lo, to_hi;
+  Saved x, lo, hi;
+  void operator()(Backward& b) {
+    const Tensor v = detach(b.get(x)), low = b.get(lo), high = b.get(hi);
+    const auto part = [&](const Tensor& mine) { return where(mine, b.grad(), 0.0); };
+    if (b.needs(0)) {
+      Tensor inside = low.defined() ? ge(v, low) : le(v, high);
+      if (low.defined() && high.defined()) inside = logical_and(inside, le(v, high));
+      b.set(0, to_x(part(inside)));
+    }
+    if (b.needs(1)) {
+      const Tensor below = lt(v, low);
+      b.set(1, to_lo(part(high.defined() ? logical_and(below, lt(low, high)) : below)));
+    }
+    if (b.needs(2)) {
+      Tensor within = logical_not(gt(v, high));
+      if (low.defined()) within = logical_and(within, logical_not(lt(high, low)));
+      b.set(2, to_hi(part(logical_not(within))));
+    }
+  }
+};
+}  // namespace
 static Tensor clamp_tensor(const Tensor& input, const Tensor& min, const Tensor& max) {
   PC_CHECK(min.defined() || max.defined(),
            "torch.clamp: At least one of 'min' or 'max' must not be None");
   Tensor out = input;
-  if (min.defined()) out = maximum(out, min);
-  if (max.defined()) out = minimum(out, max);
+  {
+    GradGuard off(false);
+    if (min.defined()) out = maximum(out, min);
+    if (max.defined()) out = minimum(out, max);
+  }
+  if (recording(input, min, max)) {
+    const auto to = [&](const Tensor& t) { return t.defined() ? ToInput(t, out) : ToInput(); };
+    record(out, ClampBackward0{to(input), to(min), to(max), Saved(input), Saved(min), Saved(max)},
+           input, min, max);
+  }
   return out;
 }
 PYCORE_OP("clamp(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor", clamp_tensor,

@@ -123,10 +123,15 @@ Ref<Node> make_copy_slices(const Tensor& base, const Tensor& view, const Ref<Nod
 Tensor embed_strided(const Tensor& g, int64_t extent, IntSpan strides, int64_t offset) {
   Tensor flat = zeros({{extent}}, g.dtype());
   Tensor part = make_alias(flat->storage, g.dtype(), g.sizes(), strides, offset);
-  if (has_overlap(part))
+  if (has_overlap(part)) {
+    if (is_reduced_float(g.dtype())) {
+      const Tensor wide = to_dtype(g, DType::float32);
+      return to_dtype(embed_strided(wide, extent, strides, offset), g.dtype());
+    }
     add_overlapping(g, part->data, strides);
-  else
+  } else {
     copy_data(part, g);
+  }
   if (recording(g)) record(flat, EmbedBackward0{g.sizes(), Dims(strides), offset}, g);
   return flat;
 }
