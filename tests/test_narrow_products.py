@@ -1,7 +1,8 @@
 """Products of 16-bit floats: exact factors, float32 sums, one rounding; and long rows in float32.
 
-Every path of the kernels: rows read as they lie, few rows, left operands that fit into the cache and
-that do not, blocked along k and not; edges of tiles.
+Every path of the kernels: rows read as they lie, few rows, factors widened as they are read or
+before, left operands that fit into the cache and that do not, blocked along k and not; edges of
+tiles.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ SHAPES = [
     (8, 513, 66), (9, 100, 65), (14, 32, 2), (15, 31, 1), (28, 64, 300), (57, 65, 517),
     (60, 33, 1600), (130, 70, 1100), (4, 1, 100), (100, 1, 50), (1, 3, 0), (60, 3, 0), (1800, 20, 5),
     (1, 1100, 203), (1, 5, 26000), (3, 40, 3100), (60, 33, 3300), (600, 1060, 500), (700, 70, 900),
+    (2, 512, 500), (3, 1037, 300), (8, 2048, 130), (11, 272, 400), (26, 530, 200), (100, 53, 37),
+    (64, 64, 64), (16, 16, 16), (7, 11, 300), (90, 90, 90),
 ]  # fmt: skip
 
 
@@ -76,6 +79,27 @@ def test_batches_gaps_and_out(dtype) -> None:
     check(pycore.mm(x, y, out=out), exact, 100.0, 8, dtype)
     v = b[0, :, 3]
     check(pycore.mv(a[0, 0], v), a[0, 0].double().numpy() @ v.double().numpy(), 100.0, 24, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "int8"])
+@pytest.mark.parametrize("shape", [(2, 48, 30), (6, 33, 40), (14, 32, 9), (16, 64, 200), (30, 35, 70), (90, 70, 900)])  # fmt: skip
+def test_windows_of_larger_matrices(dtype, shape) -> None:
+    """Rows that others follow may be read beyond their end, the last one of the memory may not."""
+    m, n, k = shape
+    generator = np.random.default_rng(8)
+    multiply = pycore._int_mm if dtype == "int8" else pycore.mm
+
+    def window(rows, columns, transposed):
+        height, width = (columns, rows) if transposed else (rows, columns)
+        whole = pycore.from_numpy(generator.integers(-9, 9, (height, width + 5)).astype("float32"))
+        part = whole.to(getattr(pycore, dtype))[:, 5:]
+        return part.t() if transposed else part
+
+    for left, right in product((False, True), repeat=2):
+        a, b = window(m, k, left), window(k, n, right)
+        exact = a.double().numpy() @ b.double().numpy()
+        check(multiply(a, b), exact, 81.0 * k, k, "float32" if dtype == "int8" else dtype)
+        assert pycore.equal(multiply(a, b), multiply(a, b))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

@@ -6,6 +6,7 @@
 #include "kernels/gemm_narrow.h"
 #include "kernels/gemm_pack.h"
 #include "kernels/gemm_small.h"
+#include "kernels/gemm_widened.h"
 
 namespace pycore {
 namespace {
@@ -216,16 +217,16 @@ namespace pycore::kernels::PYCORE_ISA {
 extern const GemmKernels gemm_kernels;
 const GemmKernels gemm_kernels = {
     {
-        gemm::run_integer<uint8_t>,                                         // uint8
-        gemm::run_integer<uint8_t>,                                         // int8
-        gemm::run_integer<uint16_t>,                                        // int16
-        gemm::run_integer<uint32_t>,                                        // int32
-        gemm::run_integer<uint64_t>,                                        // int64
-        gemm::run_narrow<gemm::WidenPanels<Half, gemm::HalfRows>>,          // float16
-        gemm::run_narrow<gemm::WidenPanels<BFloat16, gemm::BFloat16Rows>>,  // bfloat16
-        gemm::run_float<float>,                                             // float32
-        gemm::run_float<double>,                                            // float64
-        nullptr,                                                            // bool
+        gemm::run_integer<uint8_t>,                                          // uint8
+        gemm::run_integer<uint8_t>,                                          // int8
+        gemm::run_integer<uint16_t>,                                         // int16
+        gemm::run_integer<uint32_t>,                                         // int32
+        gemm::run_integer<uint64_t>,                                         // int64
+        gemm::run_widened<gemm::WidenPanels<Half, gemm::HalfRows>>,          // float16
+        gemm::run_widened<gemm::WidenPanels<BFloat16, gemm::BFloat16Rows>>,  // bfloat16
+        gemm::run_float<float>,                                              // float32
+        gemm::run_float<double>,                                             // float64
+        nullptr,                                                             // bool
     },
     gemm::run_narrow<gemm::BytePairs>};
 

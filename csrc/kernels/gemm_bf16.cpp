@@ -38,31 +38,19 @@ struct PairRows : PaddedRows<float> {
 
   static BFloat16 factor(BFloat16 a) { return a; }
   static PYCORE_INLINE void factors(const BFloat16* a, Vec<float>* x) {
-#pragma GCC unroll 2
-    for (int r = 0; r < kRows; r += 2) {
-      int32_t pair;
-      memcpy(&pair, a + r, sizeof(pair));
-      x[r / 2] = (Vec<float>)splat<int32_t>(pair);
-    }
+    splat_pairs<BFloat16, float, kRows>(a, x);
   }
   static PYCORE_INLINE void spread(const Vec<float>* x, const BFloat16* const* rows, int64_t j,
                                    Vec<float>* s) {
 #pragma GCC unroll 2
     for (int r = 0; r < kRows; r += 2) {
-      const __m512i even = (__m512i)load_bits(rows[r] + j),
-                    odd = (__m512i)load_bits(rows[r + 1] + j);
-      s[0] = PairOp::add(x[r / 2], (Vec<float>)_mm512_unpacklo_epi16(even, odd), s[0]);
-      s[1] = PairOp::add(x[r / 2], (Vec<float>)_mm512_unpackhi_epi16(even, odd), s[1]);
+      Vec<int32_t> pairs[2];
+      pair_up(load_bits(rows[r] + j), load_bits(rows[r + 1] + j), pairs);
+      s[0] = PairOp::add(x[r / 2], (Vec<float>)pairs[0], s[0]);
+      s[1] = PairOp::add(x[r / 2], (Vec<float>)pairs[1], s[1]);
     }
   }
-  // Columns come in fours: s[0] holds the first, third, ... four, s[1] the others.
-  static PYCORE_INLINE void order(Vec<float>* s) {
-    const Vec<float> low = s[0], high = s[1];
-    s[0] =
-        __builtin_shufflevector(low, high, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-    s[1] = __builtin_shufflevector(low, high, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29,
-                                   30, 31);
-  }
+  static PYCORE_INLINE void order(Vec<float>* s) { order_fours<float>(s); }
 };
 
 struct PairPanels {
@@ -179,6 +167,18 @@ struct BytePanels {
   }
 };
 
+// Where pairs would have to be packed for few products, factors are widened instead.
+void run_pairs(const Context& ctx, const GemmArgs& g) {
+  const auto widened = kernels::avx512::gemm_kernels.run[static_cast<int>(DType::bfloat16)];
+  run_batch<BFloat16, BFloat16>(
+      ctx, g, [&](const Context& inner, const NarrowProblem<PairPanels>& q) {
+        const bool several = q.m > 1 && q.n > 1;
+        const bool few = q.bcs == 1 && (q.m <= 4 || (q.m <= 8 && q.k * q.n <= 8192));
+        if (several && (few || q.m * q.n * q.k <= 4096)) return widened(inner, as_args(q));
+        narrow_product<PairPanels>(inner, q);
+      });
+}
+
 // float32 where 8 significant bits are enough and the product is large enough to gain by it.
 void run_rounded(const Context& ctx, const GemmArgs& g) {
   const auto plain = kernels::avx512::gemm_kernels.run[static_cast<int>(DType::float32)];
@@ -202,7 +202,7 @@ void run_rounded(const Context& ctx, const GemmArgs& g) {
 namespace pycore::kernels::PYCORE_ISA {
 
 extern const NarrowGemm narrow_gemm;
-const NarrowGemm narrow_gemm = {gemm::run_narrow<gemm::PairPanels>,
-                                gemm::run_narrow<gemm::BytePanels>, gemm::run_rounded};
+const NarrowGemm narrow_gemm = {gemm::run_pairs, gemm::run_narrow<gemm::BytePanels>,
+                                gemm::run_rounded};
 
 }  // namespace pycore::kernels::PYCORE_ISA

@@ -16,10 +16,10 @@ inline int64_t rows_per_tile(int64_t rows) { return ceil_div(rows, ceil_div(rows
 
 // Rows [i0, i1) x columns [j0, j1) of one k-block. `a` and `b` point at the block's packed panels
 // or, unpacked, at its first element. j0 is a multiple of kNr; i0 of rows_per (kMr when packed).
-template <class T, bool PackedA, bool PackedB>
-void block(int64_t kc, const T* a, int64_t ars, int64_t acs, int64_t rows_per, const T* b,
-           int64_t brs, T* c, int64_t crs, int64_t i0, int64_t i1, int64_t j0, int64_t j1,
-           const Epilogue<T>& e) {
+template <class T, bool PackedA, bool PackedB, class Op = Plain<T>>
+void block(int64_t kc, const T* a, int64_t ars, int64_t acs, int64_t rows_per,
+           const typename Op::B* b, int64_t brs, T* c, int64_t crs, int64_t i0, int64_t i1,
+           int64_t j0, int64_t j1, const Epilogue<T>& e) {
   constexpr int L = kLanes<T>;
   const int64_t chains = chains_of(kc);
   // Rows of C a page apart miss the TLB as well as the cache, and wait at the end of every tile.
@@ -30,10 +30,11 @@ void block(int64_t kc, const T* a, int64_t ars, int64_t acs, int64_t rows_per, c
   const int64_t b_step = PackedB ? kNr<T> : brs;
   const auto pick = [](int64_t rows, int width) {
     if constexpr (!PackedB) {
-      if (width == kWide) return tile_of<T, kWide, PackedA, PackedB>(static_cast<int>(rows));
+      if (width == kWide)
+        return tile_of<T, kWide, PackedA, PackedB, kWideRows, Op>(static_cast<int>(rows));
     }
-    return width == 1 ? tile_of<T, 1, PackedA, PackedB>(static_cast<int>(rows))
-                      : tile_of<T, kNv, PackedA, PackedB>(static_cast<int>(rows));
+    return width == 1 ? tile_of<T, 1, PackedA, PackedB, kMr, Op>(static_cast<int>(rows))
+                      : tile_of<T, kNv, PackedA, PackedB, kMr, Op>(static_cast<int>(rows));
   };
   for (int64_t j = j0; j < j1;) {
     int width = kNv;
@@ -43,14 +44,14 @@ void block(int64_t kc, const T* a, int64_t ars, int64_t acs, int64_t rows_per, c
       width = kWide;
     }
     const int cols = static_cast<int>(min_of(j1 - j, width * L));
-    const T* bp = PackedB ? b + j * kc : b + j;
-    const TileFn<T> whole = pick(rows_per, width);
+    const typename Op::B* bp = PackedB ? b + j * kc : b + j;
+    const TileFn<T, typename Op::B> whole = pick(rows_per, width);
     for (int64_t first = i0; first < i1; first += together) {
       for (int64_t t = 0, p = 0; t < chains; ++t) {
         const int64_t end = (t + 1) * kc / chains;
         const T* ap = a + p * (PackedA ? kMr : acs);
         for (int64_t i = first; i < min_of(first + together, i1); i += rows_per) {
-          const TileFn<T> fn = i + rows_per <= i1 ? whole : pick(i1 - i, width);
+          const TileFn<T, typename Op::B> fn = i + rows_per <= i1 ? whole : pick(i1 - i, width);
           for (int64_t r = i; apart && r < min_of(i + rows_per, i1); ++r) {
             __builtin_prefetch(c + r * crs + j, 1);
             __builtin_prefetch(c + r * crs + j + cols - 1, 1);

@@ -28,11 +28,20 @@ PYCORE_INLINE void widen(const int32_t* in, int32_t* out, int64_t n) {
 }
 PYCORE_INLINE void round(const int32_t* in, int32_t* out, int64_t n) { widen(in, out, n); }
 
+// A register of elements as lanes of 32 bits; of n of them, zeros behind.
+PYCORE_INLINE Vec<float> load_wide(const Half* p) { return load_halves(&p->bits); }
+PYCORE_INLINE Vec<float> load_wide(const Half* p, int n) { return load_halves(&p->bits, n); }
+PYCORE_INLINE Vec<float> load_wide(const BFloat16* p) { return load_bfloat16s(&p->bits); }
+PYCORE_INLINE Vec<float> load_wide(const BFloat16* p, int n) { return load_bfloat16s(&p->bits, n); }
+PYCORE_INLINE Vec<int32_t> load_wide(const int32_t* p) { return load(p); }
+
 // What a kind of panels defines. A lane holds kGroup neighbours along k, each an Element; Op
 // multiplies lanes and adds their products up. Lanes beyond the matrix and elements beyond k are 0.
 // kLanesLieReady: elements are packed as they are, so that a run along k is a run of lanes.
-// kShifted: Op takes A's bytes as unsigned, so they are packed 128 too large (`shifted`), and the
-// sums are corrected by the columns of B (`correction`). Rows: how a few rows are multiplied.
+// load_elements(p, n): the first n <= kLanes elements, each in the low bits of a lane, zeros
+// behind. kShifted: Op takes A's bytes as unsigned, so they are packed 128 too large (`shifted`),
+// and the sums are corrected by the columns of B (`correction`). Rows: how a few rows are
+// multiplied.
 template <class S, class RowsOf>
 struct WidenPanels {
   using Source = S;  // of A and B
@@ -44,6 +53,9 @@ struct WidenPanels {
   static constexpr int kGroup = 1;
   static constexpr bool kLanesLieReady = false, kShifted = false;
   static PYCORE_INLINE void convert(const S* in, Element* out, int64_t n) { widen(in, out, n); }
+  static PYCORE_INLINE Vec<int32_t> load_elements(const S* p, int n) {
+    return (Vec<int32_t>)(n == kLanes<float> ? load_wide(p) : load_wide(p, n));
+  }
 };
 
 // Bytes as pairs of 16-bit integers, which every x86 multiplies and adds in one instruction.
@@ -63,8 +75,8 @@ struct BytePairOp : Plain<int32_t> {
 // A few rows of bytes: B becomes such pairs as it is read.
 struct BytePairRows : PaddedRows<int32_t> {
   using B = int8_t;
-  static constexpr int kStep = 2 * kLanes<int32_t>, kPlanes = 1, kColumns = 4;
-  static constexpr bool kShifted = false, kSpreads = false;
+  static constexpr int kStep = 2 * kLanes<int32_t>, kPlanes = 1, kColumns = 4, kRows = 4;
+  static constexpr bool kShifted = false;
   static PYCORE_INLINE Vec<int32_t> load_b(const int8_t* p) {
 #if defined(__AVX512F__)
     return (Vec<int32_t>)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p));
@@ -92,6 +104,28 @@ struct BytePairRows : PaddedRows<int32_t> {
   static PYCORE_INLINE Vec<int32_t> add(const Vec<int32_t>* a, Vec<int32_t> b, Vec<int32_t> sum) {
     return BytePairOp::add(a[0], b, sum);
   }
+
+#if defined(__SSE2__)
+  static constexpr bool kSpreads = true;
+  using Factor = int16_t;
+  static int16_t factor(int8_t a) { return a; }
+  static PYCORE_INLINE void factors(const int16_t* a, Vec<int32_t>* x) {
+    splat_pairs<int16_t, int32_t, kRows>(a, x);
+  }
+  static PYCORE_INLINE void spread(const Vec<int32_t>* x, const int8_t* const* rows, int64_t j,
+                                   Vec<int32_t>* s) {
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows; r += 2) {
+      Vec<int32_t> pairs[2];
+      pair_up(load_b(rows[r] + j), load_b(rows[r + 1] + j), pairs);
+      s[0] = BytePairOp::add(x[r / 2], pairs[0], s[0]);
+      s[1] = BytePairOp::add(x[r / 2], pairs[1], s[1]);
+    }
+  }
+  static PYCORE_INLINE void order(Vec<int32_t>* s) { order_fours<int32_t>(s); }
+#else
+  static constexpr bool kSpreads = false;
+#endif
 };
 
 struct BytePairs {
@@ -105,6 +139,26 @@ struct BytePairs {
   static constexpr bool kLanesLieReady = false, kShifted = false;
   static PYCORE_INLINE void convert(const int8_t* in, Element* out, int64_t n) {
     for (int64_t i = 0; i < n; ++i) out[i] = in[i];
+  }
+  // The first n of kLanes elements, in the lower halves of lanes.
+  static PYCORE_INLINE Vec<int32_t> load_elements(const int8_t* p, int n) {
+#if defined(__AVX512BW__)
+    const __m128i bytes = _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << n) - 1), p);
+    return (Vec<int32_t>)_mm512_cvtepi8_epi32(bytes) & 0xffff;
+#else
+    int8_t some[kLanes<int32_t>] = {};
+    if (n < kLanes<int32_t>) {
+      memcpy(some, p, static_cast<size_t>(n));
+      p = some;
+    }
+#if defined(__AVX2__)
+    return (Vec<int32_t>)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)) & 0xffff;
+#else
+    Vec<int32_t> lanes;
+    for (int i = 0; i < kLanes<int32_t>; ++i) lanes[i] = p[i];
+    return lanes & 0xffff;
+#endif
+#endif
   }
 };
 
@@ -132,12 +186,15 @@ PYCORE_INLINE void pack_lane(const typename K::Element (&rows)[K::kGroup][W],
 template <class K, int W>
 void pack_side_by_side(const typename K::Source* src, int64_t ps, int count, int64_t k,
                        typename K::Lane* dst) {
-  constexpr int G = K::kGroup, L = kLanes<float>;
+  constexpr int G = K::kGroup, L = kLanes<float>, kRead = (W + L - 1) / L * L;
+  // A row that another follows may be read beyond its end, which costs less than reading a part.
+  const int64_t whole = count == W && ps + count >= kRead ? k - 1 : 0;
   for (int64_t p = 0; p * G < k; ++p) {
     const int64_t there = min_of(G, k - p * G);
 #pragma GCC unroll 2
     for (int i = 0; i < W; i += L) {
-      const int n = count - i < L ? (count > i ? count - i : 0) : L;
+      const int part = count - i < L ? (count > i ? count - i : 0) : L;
+      const int n = p * G + there <= whole ? L : part;
       const auto* from = src + p * G * ps + i;
       Vec<int32_t> lanes = K::load_elements(from, n);
 #pragma GCC unroll 4
@@ -185,11 +242,8 @@ void pack_narrow(const typename K::Source* src, int64_t is, int64_t ps, int coun
     }
     return;
   }
-  if constexpr (K::kLanesLieReady) {
-    if (is == 1) {
-      pack_side_by_side<K, W>(src, ps, count, k, dst);
-      return;
-    }
+  if constexpr (requires { K::load_elements(src, 1); }) {
+    if (is == 1) return pack_side_by_side<K, W>(src, ps, count, k, dst);
   }
   const bool whole = is == 1 && count == W;
   E rows[G][W];
@@ -224,10 +278,7 @@ void pack_b(const typename K::Source* src, int64_t is, int64_t ps, int64_t count
   pack_narrow<K, N>(src, is, ps, static_cast<int>(min_of(N, count)), k, dst);
 }
 
-// A register of results as sums, and V registers of sums as results.
-PYCORE_INLINE Vec<float> load_wide(const Half* p) { return load_halves(&p->bits); }
-PYCORE_INLINE Vec<float> load_wide(const BFloat16* p) { return load_bfloat16s(&p->bits); }
-PYCORE_INLINE Vec<int32_t> load_wide(const int32_t* p) { return load(p); }
+// V registers of sums as results.
 PYCORE_INLINE float wide_of(Half x) { return half_to_float(x.bits); }
 PYCORE_INLINE float wide_of(BFloat16 x) { return bfloat16_to_float(x.bits); }
 PYCORE_INLINE int32_t wide_of(int32_t x) { return x; }

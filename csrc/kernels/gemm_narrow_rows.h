@@ -44,6 +44,48 @@ PYCORE_INLINE Vec<int32_t> load_bits(const S* p) {
 //   factors(a, x)         the elements of A, converted by factor(), for kRows rows
 //   spread(x, rows, j, s) adds the products of columns [j, j + 2 * kLanes) to s[0], s[1]
 
+#if defined(__SSE2__)
+// Two rows of 16-bit elements as pairs of neighbours along k. Columns come in fours: pairs[0] holds
+// the first, third, ... four, pairs[1] the others; order_fours() undoes that.
+PYCORE_INLINE void pair_up(Vec<int32_t> even, Vec<int32_t> odd, Vec<int32_t>* pairs) {
+#if defined(__AVX512BW__)
+  pairs[0] = (Vec<int32_t>)_mm512_unpacklo_epi16((__m512i)even, (__m512i)odd);
+  pairs[1] = (Vec<int32_t>)_mm512_unpackhi_epi16((__m512i)even, (__m512i)odd);
+#elif defined(__AVX2__)
+  pairs[0] = (Vec<int32_t>)_mm256_unpacklo_epi16((__m256i)even, (__m256i)odd);
+  pairs[1] = (Vec<int32_t>)_mm256_unpackhi_epi16((__m256i)even, (__m256i)odd);
+#else
+  pairs[0] = (Vec<int32_t>)_mm_unpacklo_epi16((__m128i)even, (__m128i)odd);
+  pairs[1] = (Vec<int32_t>)_mm_unpackhi_epi16((__m128i)even, (__m128i)odd);
+#endif
+}
+template <class T>
+PYCORE_INLINE void order_fours([[maybe_unused]] Vec<T>* s) {
+#if defined(__AVX2__)
+  const Vec<T> low = s[0], high = s[1];
+#if defined(__AVX512F__)
+  s[0] = __builtin_shufflevector(low, high, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  s[1] = __builtin_shufflevector(low, high, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29,
+                                 30, 31);
+#else
+  s[0] = __builtin_shufflevector(low, high, 0, 1, 2, 3, 8, 9, 10, 11);
+  s[1] = __builtin_shufflevector(low, high, 4, 5, 6, 7, 12, 13, 14, 15);
+#endif
+#endif
+}
+#endif
+
+// Factors of 16 bits, kRows of them as pairs.
+template <class F, class T, int R>
+PYCORE_INLINE void splat_pairs(const F* a, Vec<T>* x) {
+#pragma GCC unroll 2
+  for (int r = 0; r < R; r += 2) {
+    int32_t pair;
+    memcpy(&pair, a + r, sizeof(pair));
+    x[r / 2] = (Vec<T>)splat<int32_t>(pair);
+  }
+}
+
 template <class T>
 struct PaddedRows {
   using Lane = T;

@@ -36,6 +36,29 @@ PYCORE_INLINE Vec<float> load_bfloat16s(const uint16_t* p) {
 #endif
 }
 
+// The first n of them (0 <= n <= kLanes<float>), zeros behind; memory beyond n is never touched.
+#if defined(__AVX512BW__)
+PYCORE_INLINE Vec<float> load_halves(const uint16_t* p, int n) {
+  return (Vec<float>)_mm512_cvtph_ps(
+      _mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << n) - 1), p));
+}
+PYCORE_INLINE Vec<float> load_bfloat16s(const uint16_t* p, int n) {
+  const __m256i some = _mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << n) - 1), p);
+  return (Vec<float>)_mm512_slli_epi32(_mm512_cvtepu16_epi32(some), 16);
+}
+#else
+PYCORE_INLINE Vec<float> load_halves(const uint16_t* p, int n) {
+  uint16_t some[kLanes<float>] = {};
+  memcpy(some, p, sizeof(uint16_t) * static_cast<size_t>(n));
+  return load_halves(some);
+}
+PYCORE_INLINE Vec<float> load_bfloat16s(const uint16_t* p, int n) {
+  uint16_t some[kLanes<float>] = {};
+  memcpy(some, p, sizeof(uint16_t) * static_cast<size_t>(n));
+  return load_bfloat16s(some);
+}
+#endif
+
 // Two vectors side by side as 2 * kLanes<float> elements, rounded as float_to_bfloat16 does.
 PYCORE_INLINE void store_bfloat16s(uint16_t* p, Vec<float> low, Vec<float> high) {
   const auto rounded = [](Vec<float> x) {  // in the upper halves
