@@ -125,3 +125,13 @@ def test_overlapping_windows_of_reduced_floats(dtype):
     x = pycore.ones(5, dtype=getattr(pycore, dtype), requires_grad=True)
     x.unfold(0, 3, 1).sum().backward()
     assert x.grad.tolist() == [1, 2, 3, 2, 1] and x.grad.dtype == x.dtype
+
+
+def test_windows_of_expanded_leaves():
+    """Each element has a gradient of its own, also where several lie in one place."""
+    x = pycore.ones(1, 4).expand(3, 4).detach().requires_grad_()
+    (x.unfold(0, 2, 1) * pycore.tensor([1.0, 10.0])).sum().backward()
+    assert x.grad.tolist() == [[1] * 4, [11] * 4, [10] * 4]
+    y = pycore.ones(1).expand(3).detach().requires_grad_()
+    y.as_strided((1,), (1,)).sum().backward()  # which of them it shows cannot be told
+    pycore.testing.assert_close(y.grad, pycore.full((3,), 1 / 3))

@@ -55,7 +55,8 @@ bool direct_shape(const Tensor& t, const SmallVec<bool, 6>& mask, kernels::Reduc
   int64_t n = groups.size(), at = 0;
   // Channels between batch and plane: each one's elements lie in pieces.
   constexpr int64_t kLeastPiece = 16;
-  if (n == 3 && groups[0].reduced && groups[2].reduced && groups[2].size >= kLeastPiece) {
+  if (n == 3 && groups[0].reduced && !groups[1].reduced && groups[2].reduced &&
+      groups[2].size >= kLeastPiece) {
     s = {groups[1].size,
          groups[0].size * groups[2].size,
          1,

@@ -666,7 +666,16 @@ static Tensor unfold(const Tensor& x, int64_t dimension, int64_t size, int64_t s
   sizes.push_back(size);
   strides.push_back(stride);
   Tensor out = make_view(x, sizes, strides, x.offset());
-  if (recording(x)) record(out, as_strided_rule(x, out), x);
+  if (recording(x)) {
+    // The gradient of an expanded x has a place of its own for each of its elements.
+    AsStridedBackward0 rule;
+    rule.in_sizes = x.sizes();
+    rule.extent = contiguous_strides(x.sizes(), rule.in_strides);
+    rule.out_strides = rule.in_strides;
+    rule.out_strides.push_back(x.dim() == 0 ? 1 : rule.in_strides[d]);
+    if (x.dim() > 0) rule.out_strides[d] *= step;
+    record(out, std::move(rule), x);
+  }
   return out;
 }
 PYCORE_OP("unfold(Tensor input, int dimension, int size, int step) -> Tensor", unfold, kMethod, R"(

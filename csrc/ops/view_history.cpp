@@ -155,7 +155,13 @@ AsStridedBackward0 as_strided_rule(const Tensor& input, const Tensor& output) {
 
 void AsStridedBackward0::operator()(Backward& b) {
   Tensor flat = embed_strided(b.grad(), extent, out_strides, out_offset);
-  b.set(0, as_strided(flat, in_sizes, in_strides, in_offset));
+  Tensor gradient = as_strided(flat, in_sizes, in_strides, in_offset);
+  if (has_overlap(gradient)) {
+    const Tensor once = ones(in_sizes, flat.dtype());
+    const Tensor times = embed_strided(once, extent, in_strides, in_offset);
+    gradient = div(gradient, as_strided(times, in_sizes, in_strides, in_offset));
+  }
+  b.set(0, gradient);
 }
 
 }  // namespace pycore

@@ -16,7 +16,8 @@ Tensor embed_strided(const Tensor& g, int64_t extent, IntSpan strides, int64_t o
 // of that shape.
 Tensor embed_part(const Tensor& g, IntSpan sizes, IntSpan strides, int64_t offset);
 
-// The derivative of any strided view: through a flat buffer that spans both geometries.
+// The derivative of any strided view: through a flat buffer that spans both geometries. Elements of
+// the input that lie in one place share its gradient evenly.
 struct AsStridedBackward0 {
   static constexpr const char* name = "AsStridedBackward0";
   static constexpr bool saves = false;
