@@ -56,6 +56,40 @@ def test_broadcast_rows(threads: None) -> None:
         assert float(wide[:, :2].abs().sum() + wide[:, n + 2 :].abs().sum()) == 0.0
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_and_columns_of_any_length(dtype: str, threads: None) -> None:
+    """A number per row against a row, from one lane to groups of registers and what is left."""
+    rng = np.random.default_rng(7)
+    calls = {
+        "add": np.add,
+        "sub": np.subtract,
+        "mul": np.multiply,
+        "div": np.divide,
+        "maximum": np.maximum,
+        "minimum": np.minimum,
+    }
+    column = rng.standard_normal((5, 1)).astype(dtype)
+    column[2] = np.nan
+    for n in (*range(1, 70), 127, 128, 129, 255, 1000, 1027):
+        row = rng.standard_normal(n + 1).astype(dtype)[1:]  # at an odd place
+        c, r = pycore.from_numpy(column), pycore.from_numpy(row)
+        for name, want in calls.items():
+            call = getattr(pycore, name)
+            with np.errstate(all="ignore"):
+                for got, expected in (
+                    (call(c, r), want(column, row)),
+                    (call(r, c), want(row, column)),
+                    (call(c, c.expand(5, n)), want(column, np.repeat(column, n, 1))),
+                    (call(r.expand(5, n), r), want(np.repeat(row[None], 5, 0), row)),
+                ):
+                    assert np.array_equal(got.numpy(), expected, equal_nan=True), (name, n)
+        wide = pycore.zeros(5, n + 2).to(c.dtype)
+        wide[:, 1:-1].sub_(c).mul_(r)
+        want = np.zeros((5, n + 2), dtype)
+        want[:, 1:-1] = -column * row
+        assert np.array_equal(wide.numpy(), want, equal_nan=True)
+
+
 def test_cat_of_many_rows(threads: None) -> None:
     rng = np.random.default_rng(3)
     for width in (1, 5, 60, 250, 5000):

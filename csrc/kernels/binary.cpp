@@ -15,9 +15,13 @@ using simd::kInf;
 using simd::kNan;
 using simd::Vec;
 
-// A functor `name`_op on Vec<T> a, b with parameters p.
-#define VEC_OP(name, count, ...)                                                               \
+// A functor `name`_op on Vec<T> a, b with parameters p; a cheap one takes less time than its
+// operands.
+#define VEC_OP(name, count, ...) VEC_OP_AS(name, false, count, __VA_ARGS__)
+#define CHEAP_OP(name, count, ...) VEC_OP_AS(name, true, count, __VA_ARGS__)
+#define VEC_OP_AS(name, is_cheap, count, ...)                                                  \
   struct name##_op {                                                                           \
+    static constexpr bool cheap = is_cheap;                                                    \
     static constexpr int params = count;                                                       \
     template <class T>                                                                         \
     static PYCORE_INLINE Vec<T> run(Vec<T> a, Vec<T> b, [[maybe_unused]] const Params<T>& p) { \
@@ -25,14 +29,14 @@ using simd::Vec;
     }                                                                                          \
   };
 
-VEC_OP(add, 0, return a + b;)
-VEC_OP(sub, 0, return a - b;)
-VEC_OP(mul, 0, return a * b;)
-VEC_OP(div, 0, return a / b;)
-VEC_OP(add_scaled, 1, return b * p[0] + a;)
+CHEAP_OP(add, 0, return a + b;)
+CHEAP_OP(sub, 0, return a - b;)
+CHEAP_OP(mul, 0, return a * b;)
+CHEAP_OP(div, 0, return a / b;)
+CHEAP_OP(add_scaled, 1, return b * p[0] + a;)
 VEC_OP(trunc_divide, 0, return v::round_to<T, v::Rounding::trunc>(a / b);)
-VEC_OP(maximum, 0, return v::select<T>(a != a, a, v::max<T>(a, b));)
-VEC_OP(minimum, 0, return v::select<T>(a != a, a, v::min<T>(a, b));)
+CHEAP_OP(maximum, 0, return v::select<T>(a != a, a, v::max<T>(a, b));)
+CHEAP_OP(minimum, 0, return v::select<T>(a != a, a, v::min<T>(a, b));)
 VEC_OP(fmax, 0, return v::select<T>(b != b, a, v::max<T>(a, b));)
 VEC_OP(fmin, 0, return v::select<T>(b != b, a, v::min<T>(a, b));)
 // The larger + log1p(exp(-distance)); equal infinities have no distance.
@@ -50,8 +54,8 @@ VEC_OP(heaviside, 0, const Vec<T> step = v::select<T>(a > T(0), v::splat<T>(T(1)
        return v::select<T>(a == T(0), b, step);)
 VEC_OP(lerp, 1, if (p[0] < T(0.5)) return a + p[0] * (b - a); return b - (b - a) * (1 - p[0]);)
 VEC_OP(pow, 0, return v::pow(a, b);)
-VEC_OP(cube, 0, return static_cast<void>(b), a* a* a;)
-VEC_OP(reciprocal, 0, return static_cast<void>(b), T(1) / a;)
+CHEAP_OP(cube, 0, return static_cast<void>(b), a* a* a;)
+CHEAP_OP(reciprocal, 0, return static_cast<void>(b), T(1) / a;)
 VEC_OP(reciprocal_root, 0, return static_cast<void>(b), T(1) / v::sqrt<T>(a);)
 VEC_OP(atan2, 0, return v::atan2(a, b);)
 VEC_OP(hypot, 0, return v::hypot(a, b);)

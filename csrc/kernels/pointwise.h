@@ -100,7 +100,26 @@ void unary_scalar(const void* a, void* out, int64_t n, int64_t sa, int64_t so,
   for (int64_t i = 0; i < n; ++i) po[i] = static_cast<To>(Op::run(pa[i], p));
 }
 
-// As unary_vec. A scalar operand (stride 0) is read from a register-sized copy of itself.
+// The whole steps of a loop over operands at a(0), b(0), a(kStep), ...; returns how many elements
+// that were. Loads come in groups before the stores: a load that must first be compared with all
+// the stores on their way to memory holds up what follows.
+template <class Op, class T, class A, class B>
+PYCORE_INLINE int64_t binary_groups(const A& a, const B& b, T* out, int64_t n, const Params<T>& p) {
+  constexpr int kStep = simd::kLanes<T>, kGroup = 4;
+  int64_t i = 0;
+  for (; i + kGroup * kStep <= n; i += kGroup * kStep) {
+    simd::Vec<T> r[kGroup];
+#pragma GCC unroll 4
+    for (int k = 0; k < kGroup; ++k)
+      r[k] = Op::template run<T>(a(i + k * kStep), b(i + k * kStep), p);
+#pragma GCC unroll 4
+    for (int k = 0; k < kGroup; ++k) simd::store<T>(out + i + k * kStep, r[k]);
+  }
+  return i;
+}
+
+// As unary_vec. A scalar operand (stride 0) is read from a register-sized copy of itself, or, by
+// functions that take no longer than this, kept in a register.
 template <class Op, class T>
 void binary_vec(const void* a, const void* b, void* out, int64_t n, int64_t sa, int64_t sb,
                 int64_t so, const double* params) {
@@ -126,14 +145,28 @@ void binary_vec(const void* a, const void* b, void* out, int64_t n, int64_t sa, 
     pb = same_b;
     step_b = 0;
   }
+  if constexpr (requires { requires Op::cheap; }) {
+    const auto from = [](const T* x) { return [x](int64_t i) { return simd::load<T>(x + i); }; };
+    const auto always = [](const T* x) { return [v = simd::load<T>(x)](int64_t) { return v; }; };
+    const int64_t done = sb == 0   ? binary_groups<Op>(from(pa), always(pb), po, sa == 0 ? 0 : n, p)
+                         : sa == 0 ? binary_groups<Op>(always(pa), from(pb), po, n, p)
+                                   : binary_groups<Op>(from(pa), from(pb), po, n, p);
+    n -= done;
+    if (n == 0) return;
+    pa += sa * done;
+    pb += sb * done;
+    po += done;
+  }
   for (;; n -= kStep, pa += step_a, pb += step_b, po += kStep) {
     if (__builtin_expect(n >= kStep, 1)) {
       simd::store<T>(po, Op::template run<T>(simd::load<T>(pa), simd::load<T>(pb), p));
       if (n == kStep) return;
     } else {
       const int tail = static_cast<int>(n);
-      const auto r =
-          Op::template run<T>(simd::load_partial<T>(pa, tail), simd::load_partial<T>(pb, tail), p);
+      const auto some = [tail](const T* x, int64_t step) {
+        return step == 0 ? simd::load<T>(x) : simd::load_partial<T>(x, tail);
+      };
+      const auto r = Op::template run<T>(some(pa, step_a), some(pb, step_b), p);
       simd::store_partial<T>(po, r, tail);
       return;
     }
