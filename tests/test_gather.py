@@ -549,7 +549,8 @@ def test_empty_and_scalar_forms() -> None:
 def test_large_lines_and_pieces():
     """Sizes at which loops are cut for the cache and for threads, with every kind of stride."""
     r = rng()
-    for shape, dim in (((300, 700), 0), ((300, 700), 1), ((70_001,), 0), ((4, 300, 90), 1)):
+    shapes = ((300, 700), 0), ((300, 700), 1), ((1500, 300), 0), ((70_001,), 0), ((4, 300, 90), 1)
+    for shape, dim in shapes:
         x = r.standard_normal(shape)
         index = r.integers(0, shape[dim], shape)
         want = np.take_along_axis(x, index, dim)

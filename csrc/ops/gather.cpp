@@ -84,6 +84,11 @@ bool gather_lines(const Lines& lines, const Tensor& input, const Tensor& index, 
               pick(from + outer[o], p + at, lines.length, stride, 0, to + at);
               break;
             }
+            if (k + 2 < lines.length) {
+              const int64_t later = lines.flat(o, k + 2, left);
+              prefetch_row(p + later, (right - left) * static_cast<int64_t>(sizeof(*p)));
+              prefetch_row(to + later, (right - left) * static_cast<int64_t>(sizeof(T)));
+            }
             const T* base = from + outer[o];
             if (lines.inner_step) {
               pick(base + inner[left], p + at, right - left, stride, *lines.inner_step, to + at);

@@ -127,15 +127,8 @@ void for_elements(const IndexPlan& plan, T* self, T* result, int64_t begin, int6
   });
 }
 
-// Asks for the beginning of a row that is the next one's turn: rows in no order are not foreseen by
-// the processor, which follows one once it has met its first lines.
-void prefetch_row(const char* row, int64_t bytes) {
-  constexpr int64_t kLine = 64, kMost = 16 * kLine;
-  for (int64_t i = 0; i < std::min(bytes, kMost); i += kLine) __builtin_prefetch(row + i, 0, 3);
-}
-
 // Tasks never share an element of self even if an index occurs twice: they split outer or inner,
-// not picked.
+// not picked. One thread takes whole rows; the order of writes to an element is the same.
 template <class Body>
 void split_for_writing(const IndexPlan& plan, const Body& body) {
   int64_t rows = plan.outer.n * plan.picked.n, per_outer = plan.picked.n * plan.inner.n;
@@ -144,7 +137,7 @@ void split_for_writing(const IndexPlan& plan, const Body& body) {
     parallel_for(
         plan.outer.n, std::max<int64_t>(1, kMoveGrain / std::max<int64_t>(1, per_outer)),
         [&](int64_t b, int64_t e) { body(b * plan.picked.n, e * plan.picked.n, 0, plan.inner.n); });
-  } else if (plan.inner.n >= 2 * kColumns && per_outer > kMoveGrain) {
+  } else if (plan.inner.n >= 2 * kColumns && per_outer > kMoveGrain && num_threads() > 1) {
     parallel_for(plan.inner.n, std::max(kColumns, (plan.inner.n + 255) / 256 * kColumns),
                  [&](int64_t b, int64_t e) { body(0, rows, b, e); });
   } else {
@@ -311,29 +304,27 @@ void pick_elements(const IndexPlan& plan, const Tensor& self, const Tensor& resu
     using T = typename decltype(tag)::type;
     auto *from = self.data<T>(), *to = result.data<T>();
     const auto pick = kernels_now().indexing->pick[std::countr_zero(sizeof(T))];
-    parallel_for(plan.outer.n * plan.picked.n, std::max<int64_t>(1, kMoveGrain / width),
-                 [&](int64_t b, int64_t e) {
-                   for_rows(
-                       plan, b, e,
-                       [&](int64_t start, const int64_t* picked, int64_t row, int64_t count) {
-                         const T* base = from + start;
-                         T* out = to + row * width;
-                         if (width == 1) {
-                           pick(base + inner[0], picked, count, 1, 0, out);
-                         } else if (plan.inner_dense) {
-                           for (int64_t k = 0; k < count; ++k, out += width) {
-                             if (k + 1 < count)
-                               prefetch_row(reinterpret_cast<const char*>(base + picked[k + 1]),
-                                            width * static_cast<int64_t>(sizeof(T)));
-                             memcpy(out, base + picked[k], static_cast<size_t>(width) * sizeof(T));
-                           }
-                         } else {
-                           for (int64_t k = 0; k < count; ++k, out += width)
-                             for (int64_t i = 0; i < width; ++i)
-                               out[i] = base[picked[k] + inner[i]];
-                         }
-                       });
-                 });
+    parallel_for(
+        plan.outer.n * plan.picked.n, std::max<int64_t>(1, kMoveGrain / width),
+        [&](int64_t b, int64_t e) {
+          for_rows(
+              plan, b, e, [&](int64_t start, const int64_t* picked, int64_t row, int64_t count) {
+                const T* base = from + start;
+                T* out = to + row * width;
+                if (width == 1) {
+                  pick(base + inner[0], picked, count, 1, 0, out);
+                } else if (plan.inner_dense) {
+                  for (int64_t k = 0; k < count; ++k, out += width) {
+                    if (k + 1 < count)
+                      prefetch_row(base + picked[k + 1], width * static_cast<int64_t>(sizeof(T)));
+                    memcpy(out, base + picked[k], static_cast<size_t>(width) * sizeof(T));
+                  }
+                } else {
+                  for (int64_t k = 0; k < count; ++k, out += width)
+                    for (int64_t i = 0; i < width; ++i) out[i] = base[picked[k] + inner[i]];
+                }
+              });
+        });
   });
 }
 
@@ -360,8 +351,10 @@ void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& value
         const char* y = values->data + (row * width + left) * item;
         for (int64_t k = 0; k < count; ++k, y += width * item) {
           char* x = self->data + (start + picked[k] + left) * item;
-          if (k + 1 < count)
+          if (k + 1 < count) {
             prefetch_row(self->data + (start + picked[k + 1] + left) * item, (right - left) * item);
+            prefetch_row(y + width * item, (right - left) * item);
+          }
           add(x, y, x, right - left, 1, 1, 1, nullptr);
         }
       });

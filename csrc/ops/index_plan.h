@@ -2,6 +2,8 @@
 // boolean index tensors. Must not know derivatives or Python.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/binary.h"
 #include "ops/ops.h"
 
@@ -56,6 +58,15 @@ void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& value
 
 // The kernel that adds rows of elements of this dtype, or null.
 kernels::BinaryFn row_adder(DType t);
+
+// Asks for the beginning of a piece of memory that is the next one's turn: pieces in no order, or
+// far from each other, are not foreseen by the processor, which follows one once it has met its
+// first lines.
+inline void prefetch_row(const void* row, int64_t bytes) {
+  constexpr int64_t kLine = 64, kMost = 16 * kLine;
+  for (int64_t i = 0; i < std::min(bytes, kMost); i += kLine)
+    __builtin_prefetch(static_cast<const char*>(row) + i, 0, 3);
+}
 
 inline bool is_mask(const Tensor& t) {
   return t.dtype() == DType::bool_ || t.dtype() == DType::uint8;

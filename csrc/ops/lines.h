@@ -70,10 +70,11 @@ void for_line_blocks(const Lines& lines, const Body& body) {
 }
 
 // Calls f(begin, end) on pieces of the columns [begin, end), few enough that `rows` elements of
-// `item` bytes in each of them stay in the cache.
+// `item` bytes in each of them stay in the second-level cache, but no fewer: every piece walks
+// through all pages of the tensors again.
 template <class F>
 void for_cached_columns(int64_t begin, int64_t end, int64_t rows, int64_t item, const F& f) {
-  constexpr int64_t kCache = 256 << 10, kLine = 64;
+  constexpr int64_t kCache = 512 << 10, kLine = 64;
   const int64_t most = std::max(kLine / item, kCache / std::max<int64_t>(1, rows * item));
   for (int64_t i = begin; i < end; i += most) f(i, std::min(end, i + most));
 }
