@@ -155,6 +155,59 @@ def test_how_rows_are_shared_out_does_not_change_bits(shape, dtype) -> None:
     assert len(results) == 1
 
 
+# Layers on some rows are computed as C^T = W x^T while gradients are recorded, and else with panels
+# of the weight that are kept: rows by columns by k around tiles, vectors, chains and blocks.
+TURNED = [
+    (15, 64, 192), (25, 1000, 193), (32, 130, 64), (33, 97, 400), (47, 129, 768), (63, 50, 769),
+    (64, 10, 256), (64, 113, 784), (64, 300, 1025), (65, 257, 300), (100, 31, 2000), (250, 77, 999),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", TURNED, ids=str)
+def test_recorded_and_other_layers_have_the_same_bits(shape, dtype) -> None:
+    m, n, k = shape
+    rng = np.random.default_rng(m)
+    x, w, b = (
+        pycore.from_numpy(rng.standard_normal(size).astype(dtype)) for size in ((m, k), (n, k), n)
+    )
+    exact = x.double().numpy() @ w.double().numpy().T
+    threads = pycore.get_num_threads()
+    for bias in (None, b):
+        with pycore.no_grad():
+            F.linear(x, w, bias)
+            kept = F.linear(x, w, bias)  # the second use keeps panels
+        want = exact if bias is None else exact + b.double().numpy()
+        assert np.abs(kept.numpy() - want).max() < (2e-4 if dtype == "float32" else 1e-12)
+        for count in (1, 2):
+            pycore.set_num_threads(count)
+            try:
+                recorded = F.linear(x, w.detach().clone().requires_grad_(), bias)
+            finally:
+                pycore.set_num_threads(threads)
+            assert np.array_equal(recorded.detach().numpy(), kept.numpy()), (count, bias is None)
+    # A batch whose rows lie apart, and infinities where they belong.
+    wide = pycore.empty(m, k + 3, dtype=x.dtype)
+    wide[:, :k] = x
+    leaf = w.detach().clone().requires_grad_()
+    assert np.array_equal(F.linear(wide[:, :k], leaf, b).detach().numpy(), kept.numpy())
+    x[3, 5] = math.inf
+    x[m - 1, k - 1] = math.nan
+    got = F.linear(x, leaf, b).detach().numpy()
+    assert not np.isfinite(got[3]).any() and np.isnan(got[m - 1]).all()
+    others = [i for i in range(m) if i not in (3, m - 1)]
+    assert np.allclose(got[others], kept.numpy()[others], rtol=0, atol=2e-4)
+
+
+@pytest.mark.skipif(pycore._C._isa().startswith("amx"), reason="tiles take it")
+def test_recorded_layers_of_some_rows_are_turned() -> None:
+    layer = pycore.nn.Linear(784, 256)
+    x = pycore.randn(64, 784)
+    with pycore.explain() as report:
+        layer(x)
+    assert "transposed result" in str(report)
+
+
 def test_out_and_in_place() -> None:
     a, b = pycore.ones(2, 3), pycore.ones(3, 4)
     out = pycore.empty(0)

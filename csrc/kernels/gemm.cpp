@@ -6,6 +6,7 @@
 #include "kernels/gemm_narrow.h"
 #include "kernels/gemm_pack.h"
 #include "kernels/gemm_small.h"
+#include "kernels/gemm_turned.h"
 #include "kernels/gemm_widened.h"
 
 namespace pycore {
@@ -25,10 +26,15 @@ constexpr int64_t kColumns = kColumnBytes / static_cast<int64_t>(sizeof(T)) / kN
 // Most rows that are multiplied along k as they lie, if B is not small.
 constexpr int64_t kDotRows = kRegisterBytes == 64 ? 24 : 8;
 
+// Rows of B in a block, all of them but the last.
+template <class T>
+int64_t depth_of(int64_t k) {
+  return ceil_div(k, k * 2 <= 3 * kDepth<T> ? 1 : ceil_div(k, kDepth<T>));
+}
+
 template <class T, bool PackedA, bool PackedB>
 void blocked(const Context& ctx, const Problem<T>& q) {
-  const int64_t k_blocks = q.k * 2 <= 3 * kDepth<T> ? 1 : ceil_div(q.k, kDepth<T>);
-  const int64_t kc_max = ceil_div(q.k, k_blocks);
+  const int64_t kc_max = depth_of<T>(q.k), k_blocks = max_of(1, ceil_div(q.k, max_of(1, kc_max)));
   const int64_t nc_max = min_of(q.n, kColumns<T>);
   const int64_t row_parts =
       PackedA ? parts_of_rows(ctx, q.m * nc_max * kc_max, ceil_div(q.m, kMr), kRows / kMr) : 0;
@@ -157,7 +163,15 @@ void product(const Context& ctx, const Problem<T>& q) {
     return;
   }
   const bool direct_b = b_rows && (q.m <= 2 * kMr || q.k * q.n <= 8192);
-  const bool direct_a = q.n <= 4 * kNr<T> || q.m * q.k <= 8192;
+  // Rows of A are read in place where few panels of B meet them: each then reads them again, and a
+  // tile's rows shall not fall into one set of the L1 cache.
+  const bool spread_rows = q.ars * static_cast<int64_t>(sizeof(T)) % 4096 != 0;
+  const bool direct_a =
+      q.n <= 4 * kNr<T> || q.m * q.k <= 8192 || (q.acs == 1 && spread_rows && q.n <= 16 * kNr<T>);
+  if (better_turned(q, !direct_a)) {
+    report(ctx, "tiles of the transposed result, A packed");
+    return turned(ctx, q, depth_of<T>(q.k));
+  }
   report(ctx, direct_a   ? direct_b ? "tiles, nothing packed" : "tiles, B packed"
               : direct_b ? "tiles, A packed"
                          : "tiles, both packed");
