@@ -18,6 +18,26 @@ inline const T* stage(const T* in, int64_t stride, T* buffer, int64_t n) {
   return buffer;
 }
 
+// a where the condition holds, else b. By bits where a choice of so few of them is no vector code
+// to compilers.
+template <class T>
+PYCORE_INLINE T choose(uint8_t cond, T a, T b) {
+  if constexpr (sizeof(T) > 2) {
+    return cond != 0 ? a : b;
+  } else {
+    const T mask = static_cast<T>(-(cond != 0));
+    return static_cast<T>((a & mask) | (b & static_cast<T>(~mask)));
+  }
+}
+// Contiguous but for a or b, which may be one value.
+template <class T, bool OneA, bool OneB>
+void choose_all(const uint8_t* cond, const T* a, const T* b, T* out, int64_t n) {
+  const T first_a = *a, first_b = *b;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = choose(cond[i], OneA ? first_a : a[i], OneB ? first_b : b[i]);
+}
+
 // T is an unsigned integer of the element's size.
 template <class T>
 void where(const uint8_t* cond, const void* a, const void* b, void* out, int64_t n, int64_t sc,
@@ -25,15 +45,25 @@ void where(const uint8_t* cond, const void* a, const void* b, void* out, int64_t
   const T* pa = static_cast<const T*>(a);
   const T* pb = static_cast<const T*>(b);
   T* po = static_cast<T*>(out);
-  if (sc == 1 && sa == 1 && sb == 1 && so == 1) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) po[i] = cond[i] != 0 ? pa[i] : pb[i];
-  } else if (sc == 1 && sa == 0 && sb == 1 && so == 1 && n > 0) {  // masked_fill
-    const T value = *pa;
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) po[i] = cond[i] != 0 ? value : pb[i];
+  if (n <= 0) return;
+  if (sc == 0) {  // a row of one or the other
+    const T* from = *cond != 0 ? pa : pb;
+    const int64_t step = *cond != 0 ? sa : sb;
+    if (step == 1 && so == 1) {
+      memcpy(po, from, sizeof(T) * static_cast<size_t>(n));
+    } else {
+      for (int64_t i = 0; i < n; ++i) po[i * so] = from[i * step];
+    }
+  } else if (sc == 1 && so == 1 && (sa | 1) == 1 && (sb | 1) == 1) {
+    if (sa == 1) {
+      sb == 1 ? choose_all<T, false, false>(cond, pa, pb, po, n)
+              : choose_all<T, false, true>(cond, pa, pb, po, n);
+    } else {
+      sb == 1 ? choose_all<T, true, false>(cond, pa, pb, po, n)
+              : choose_all<T, true, true>(cond, pa, pb, po, n);
+    }
   } else {
-    for (int64_t i = 0; i < n; ++i) po[i * so] = cond[i * sc] != 0 ? pa[i * sa] : pb[i * sb];
+    for (int64_t i = 0; i < n; ++i) po[i * so] = choose(cond[i * sc], pa[i * sa], pb[i * sb]);
   }
 }
 
