@@ -138,6 +138,18 @@ SCALAR_OP(int_scale_shift, 2,
           return static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(p[0]) +
                                 static_cast<uint64_t>(p[1]));)
 
+// 16-bit floats by their bits. What is above infinity's, without the sign, is NaN.
+SCALAR_OP(bits_neg, 0, return static_cast<T>(x ^ 0x8000);)
+SCALAR_OP(bits_abs, 0, return static_cast<T>(x & 0x7fff);)
+template <uint16_t Infinity>
+struct bits_relu_op {
+  static constexpr int params = 0;
+  template <class T>
+  static PYCORE_INLINE T run(T x, const Params<T>&) {
+    return static_cast<T>(x - 0x8001) < Infinity ? T(0) : x;  // below -0, to -infinity
+  }
+};
+
 SCALAR_OP(isnan, 0, return x != x;)
 SCALAR_OP(isinf, 0, return x == kInf<T> || x == -kInf<T>;)
 SCALAR_OP(isfinite, 0, return x - x == 0;)
@@ -186,6 +198,14 @@ constexpr UnaryKernels make_kernels() {
   set_integer<int64_t>(k, DType::int64);
   set_integer<uint8_t>(k, DType::bool_);
   for (auto& row : k.fn) row[kBool] = nullptr;
+  const auto set_bits = [&](DType dtype, UnaryFn relu) {
+    const int d = static_cast<int>(dtype);
+    k.fn[static_cast<int>(Unary::neg)][d] = unary_scalar<bits_neg_op, uint16_t, uint16_t>;
+    k.fn[static_cast<int>(Unary::abs)][d] = unary_scalar<bits_abs_op, uint16_t, uint16_t>;
+    k.fn[static_cast<int>(Unary::relu)][d] = relu;
+  };
+  set_bits(DType::bfloat16, unary_scalar<bits_relu_op<0x7f80>, uint16_t, uint16_t>);
+  set_bits(DType::float16, unary_scalar<bits_relu_op<0x7c00>, uint16_t, uint16_t>);
   k.fn[static_cast<int>(Unary::bitwise_not)][kBool] =
       unary_scalar<logical_not_op, uint8_t, uint8_t>;
 

@@ -87,9 +87,11 @@ Tensor run_binary(kernels::BinaryFn fn, const Operand& a, const Operand& b, DTyp
 }  // namespace
 
 Tensor unary_pointwise(kernels::Unary f, const Tensor& a, DType result, const double* params) {
-  DType compute = compute_dtype(result);
-  auto fn = checked(kernels_now().unary->fn[static_cast<int>(f)][static_cast<int>(compute)],
-                    "unary operator", result);
+  const auto& kernels = kernels_now().unary->fn[static_cast<int>(f)];
+  // A few functions take 16-bit floats as they are.
+  const bool as_is = kernels[static_cast<int>(result)] && a.dtype() == result;
+  DType compute = as_is ? result : compute_dtype(result);
+  auto fn = checked(kernels[static_cast<int>(compute)], "unary operator", result);
   Tensor out = empty_result(a.sizes(), result);
   PointwiseArg arg(a);
   run_pointwise(unary_kernel(fn, compute, compute, params), out, &arg);
