@@ -97,3 +97,14 @@ def test_isin_of_integers(dtype):
             assert (inverted == np.isin(values, pool, invert=True)).all()
     ends = np.array([-(2**63), 2**63 - 1])
     assert pycore.isin(T(ends), T(ends[:1])).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("name", ["cummax", "cummin"])
+def test_gradients_of_running_extremes_take_linear_memory(name):
+    """A table of all pairs would have 3 * 30000 ** 2 elements."""
+    x = pycore.randn(3, 30_000, requires_grad=True)
+    values, indices = getattr(pycore, name)(x, 1)
+    weights = pycore.linspace(0, 1, 90_000).view(3, -1)
+    (values * weights).sum().backward()
+    want = pycore.zeros(3, 30_000).scatter_add_(1, indices, weights)
+    assert (x.grad == want).all()

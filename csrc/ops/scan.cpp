@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/reduce.h"
+#include "ops/indexing.h"
 #include "ops/kernel_support.h"
 #include "ops/reduce_support.h"
 
@@ -139,22 +140,14 @@ tensor([1., 2., 6.])
 // --------------------------------------------------------------------------------------------
 
 namespace {
-// Every result's gradient goes to the element it was taken from; sums over results k >= i in a
-// table (i, k).
+// Every result's gradient goes to the element it was taken from.
 struct CumExtremeBackward {
   Saved indices;
   int64_t dim = 0;
   void operator()(Backward& b) {
     const Tensor& g = b.grad();
     if (g.dim() == 0 || g.numel() == 0) return b.set(0, g);
-    const int64_t n = g.sizes()[dim];
-    const Tensor taken = unsqueeze(transpose(b.get(indices), dim, -1), -2);
-    Dims shape = taken.sizes();
-    shape[shape.size() - 2] = n;
-    const Tensor mask = positions_mask(taken, shape, shape.size() - 2);
-    const Tensor terms = where(mask, unsqueeze(transpose(g, dim, -1), -2), 0.0);
-    const int64_t dims[1] = {-1};
-    b.set(0, transpose(sum_dims(terms, dims, false), dim, -1));
+    b.set(0, scatter_add(zeros(g.sizes(), g.dtype()), dim, b.get(indices), g));
   }
 };
 struct CummaxBackward0 : CumExtremeBackward {
