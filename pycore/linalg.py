@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 Tensor = _C.Tensor
 
-_names = {name: getattr(_C._linalg, name) for name in dir(_C._linalg) if not name.startswith("_")}
-globals().update(_names)
+multi_dot = _C._linalg.multi_dot
+vector_norm = _C._linalg.vector_norm
 matmul = _C.matmul
 
 

@@ -17,3 +17,9 @@ _names.update(gammaln=_C.lgamma, psi=_C.digamma, expit=_C.sigmoid)
 globals().update(_names)
 
 __all__ = sorted(_names)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    def __getattr__(name: str) -> Any: ...  # for type checkers, which do not see the update

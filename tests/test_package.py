@@ -77,6 +77,13 @@ def test_stubs_are_current():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_modules_lists_every_layer():
+    """The list is written out for type checkers."""
+    modules = pycore.nn.modules
+    layers = {n for n, v in vars(modules).items() if isinstance(v, type) and n[0] != "_"}
+    assert layers == {*modules.__all__}
+
+
 def test_mypy_accepts_a_typed_program(tmp_path):
     pytest.importorskip("mypy")
     done = subprocess.run(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from . import function as function, functional as functional, graph as graph
+    from .function import Function as Function
+
 __all__ = [
     "Function",
     "Variable",

@@ -12,7 +12,9 @@ from .. import _C
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
+
+    Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 __all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled"]
 
@@ -44,7 +46,7 @@ class _ModeDecorator:
     def __exit__(self, *exc: object) -> None:
         raise NotImplementedError
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: Decorated) -> Decorated:
         if isinstance(function, type):
             import warnings
 
@@ -107,9 +109,9 @@ class no_grad(_ModeDecorator):
 
     __slots__ = ("prev",)
 
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+    def __new__(cls, function: Callable[..., Any] | None = None) -> no_grad:
         self = object.__new__(cls)
-        return self if function is None else self(function)
+        return self if function is None else self(function)  # type: ignore[return-value]
 
     def __enter__(self) -> None:
         self.prev = _get_grad()
@@ -131,9 +133,9 @@ class enable_grad(_ModeDecorator):
 
     __slots__ = ("prev",)
 
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+    def __new__(cls, function: Callable[..., Any] | None = None) -> enable_grad:
         self = object.__new__(cls)
-        return self if function is None else self(function)
+        return self if function is None else self(function)  # type: ignore[return-value]
 
     def __enter__(self) -> None:
         self.prev = _get_grad()
@@ -159,7 +161,7 @@ class set_grad_enabled(_ModeDecorator):
         self.mode = mode
         _set_grad(mode)
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: Decorated) -> Decorated:
         # As a decorator the flag concerns the function only, so take back the call's effect.
         _set_grad(self.prev)
         return super().__call__(function)
@@ -192,10 +194,10 @@ class inference_mode(_ModeDecorator):
 
     __slots__ = ("_prev", "mode")
 
-    def __new__(cls, mode: Any = True) -> Any:
+    def __new__(cls, mode: Any = True) -> inference_mode:
         if isinstance(mode, bool):
             return object.__new__(cls)
-        return cls(True)(mode)  # bare decorator: the argument is the function
+        return cls(True)(mode)  # type: ignore[no-any-return]  # bare decorator: the argument is the function
 
     def __init__(self, mode: bool = True) -> None:
         self.mode = mode

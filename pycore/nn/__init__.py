@@ -3,13 +3,14 @@
 Knows the extension; must not know optimizers or data loading.
 """
 
-import sys as _sys
-
 from . import (
+    attention as attention,
     functional as functional,
+    grad as grad,
     init as init,
     modules as modules,
     parallel as parallel,
+    utils as utils,
 )
 from .modules import *
 from .modules import Module as Module
@@ -20,11 +21,3 @@ from .parameter import (
     UninitializedBuffer as UninitializedBuffer,
     UninitializedParameter as UninitializedParameter,
 )
-
-# isort: split
-# The import of all layers brought the names of their files along, some of which are modules here.
-for _name in [name for name in globals() if hasattr(modules, name)]:
-    if globals()[_name] is _sys.modules.get(f"{__name__}.modules.{_name}"):
-        del globals()[_name]
-
-from . import attention as attention, grad as grad, utils as utils

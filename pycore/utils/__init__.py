@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from . import checkpoint as checkpoint, data as data, hooks as hooks
+
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use: data loading is not needed to build or run a model.

@@ -7,21 +7,22 @@ imported when they are used.
 from __future__ import annotations
 
 import warnings
+from typing import Generic
 
 from ._fetch import IterableFetcher, MapFetcher
 from .collate import default_collate, default_convert
-from .dataset import IterableDataset
+from .dataset import Dataset, IterableDataset, Sample
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
 __all__ = ["DataLoader"]
 
 
-class _Endless(Sampler):
+class _Endless(Sampler[None]):
     """Stands for the numbers that a stream does not have."""
 
     def __iter__(self) -> Iterator[None]:
@@ -29,7 +30,7 @@ class _Endless(Sampler):
             yield None
 
 
-class DataLoader:
+class DataLoader(Generic[Sample]):
     """Iterate over a dataset in batches.
 
     Args:
@@ -58,6 +59,9 @@ class DataLoader:
     [tensor([0, 1]), tensor([2, 3]), tensor([4])]
     """
 
+    dataset: Any
+    sampler: Any
+    batch_sampler: Any
     _iterator: Any = None
     _ready = False
     _FIXED = (
@@ -69,12 +73,9 @@ class DataLoader:
         "persistent_workers",
     )
 
-    def __class_getitem__(cls, item: Any) -> Any:
-        return cls  # `DataLoader[Sample]` in annotations
-
     def __init__(
         self,
-        dataset: Any,
+        dataset: Dataset[Sample] | Sequence[Sample],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Any = None,

@@ -10,15 +10,16 @@ import warnings
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from itertools import accumulate
+from typing import Any, Generic, TypeVar
 
 from ... import _C
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import Any
 
 Tensor = _C.Tensor
+Sample = TypeVar("Sample", covariant=True)
 
 __all__ = [
     "ChainDataset",
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 
-class Dataset:
+class Dataset(Generic[Sample]):
     """Samples by number: subclasses define `__getitem__` and mostly `__len__`.
 
     `__getitems__`, where defined, gets a list of numbers and returns a list of samples.
@@ -47,31 +48,28 @@ class Dataset:
     4
     """
 
-    def __class_getitem__(cls, item: Any) -> Any:
-        return cls  # `Dataset[Sample]` in annotations and bases
-
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Sample:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
 
-    def __add__(self, other: Dataset) -> ConcatDataset:
+    def __add__(self, other: Dataset[Sample]) -> ConcatDataset[Sample]:
         return ConcatDataset([self, other])
 
 
-class IterableDataset(Dataset, ABC):
+class IterableDataset(Dataset[Sample], ABC):
     """Samples in a stream: subclasses define `__iter__`.
 
     With several workers every one iterates its own copy; `get_worker_info` lets them share.
     """
 
     @abstractmethod
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Sample]:
         raise NotImplementedError
 
-    def __add__(self, other: Dataset) -> ChainDataset:  # type: ignore[override]
+    def __add__(self, other: Dataset[Sample]) -> ChainDataset:  # type: ignore[override]
         return ChainDataset([self, other])
 
 
-class TensorDataset(Dataset):
+class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Samples are tuples of the rows of tensors with equal first dimensions.
 
     >>> import pycore
@@ -94,7 +92,7 @@ class TensorDataset(Dataset):
         return self.tensors[0].size(0)
 
 
-class StackDataset(Dataset):
+class StackDataset(Dataset[Any]):
     """Samples are tuples (or, by keywords, dictionaries) of the samples of equally long parts.
 
     >>> from pycore.utils.data import StackDataset
@@ -147,7 +145,7 @@ def _fetch_many(dataset: Any, indices: list[Any]) -> list[Any]:
     return items
 
 
-class ConcatDataset(Dataset):
+class ConcatDataset(Dataset[Sample]):
     """The samples of several datasets, one after the other.
 
     >>> from pycore.utils.data import ConcatDataset
@@ -179,7 +177,7 @@ class ConcatDataset(Dataset):
         return self.datasets[part][idx - start]
 
 
-class ChainDataset(IterableDataset):
+class ChainDataset(IterableDataset[Any]):
     """The samples of several iterable datasets, one after the other."""
 
     def __init__(self, datasets: Iterable[Any]) -> None:
@@ -201,7 +199,7 @@ class ChainDataset(IterableDataset):
         return total
 
 
-class Subset(Dataset):
+class Subset(Dataset[Sample]):
     """The samples of a dataset at given numbers.
 
     >>> from pycore.utils.data import Subset
@@ -212,7 +210,7 @@ class Subset(Dataset):
     dataset: Any
     indices: Any
 
-    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+    def __init__(self, dataset: Dataset[Sample] | Sequence[Sample], indices: Sequence[int]) -> None:
         self.dataset = dataset
         self.indices = indices
 
@@ -232,8 +230,10 @@ class Subset(Dataset):
 
 
 def random_split(
-    dataset: Any, lengths: Sequence[int | float], generator: Any = None
-) -> list[Subset]:
+    dataset: Dataset[Sample] | Sequence[Sample],
+    lengths: Sequence[int | float],
+    generator: Any = None,
+) -> list[Subset[Sample]]:
     """Split at random into subsets of these lengths, or of these fractions (sum 1).
 
     What fractions leave over goes to the subsets in turn. ValueError when lengths don't add up.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["DistributedSampler"]
 
 
-class DistributedSampler(Sampler):
+class DistributedSampler(Sampler[int]):
     """Every `num_replicas`-th number, starting at `rank`; all processes get equally many.
 
     Args:

@@ -7,6 +7,7 @@ part of the contract: equal seeds give equal orders.
 from __future__ import annotations
 
 from itertools import islice
+from typing import Generic, TypeVar
 
 from ... import _C
 from ..._tensor import as_tensor
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 Tensor = _C.Tensor
+Item = TypeVar("Item", covariant=True)
 
 __all__ = [
     "BatchSampler",
@@ -33,17 +35,14 @@ def draw_seed(generator: Any = None) -> int:
     return int(_C.empty((), dtype=_C.int64).random_(generator=generator).item())
 
 
-class Sampler:
+class Sampler(Generic[Item]):
     """Base class: subclasses define `__iter__` over sample numbers and mostly `__len__`."""
 
-    def __class_getitem__(cls, item: Any) -> Any:
-        return cls  # `Sampler[int]` in annotations and bases
-
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Item]:
         raise NotImplementedError
 
 
-class SequentialSampler(Sampler):
+class SequentialSampler(Sampler[int]):
     """0, 1, 2, ...
 
     >>> from pycore.utils.data import SequentialSampler
@@ -75,7 +74,7 @@ def _check_count(num_samples: Any) -> None:
         )
 
 
-class RandomSampler(Sampler):
+class RandomSampler(Sampler[int]):
     """All numbers in random order, or `num_samples` of them, with replacement or without.
 
     Without a generator every pass seeds one of its own from the global stream.
@@ -132,7 +131,7 @@ class RandomSampler(Sampler):
         return self.num_samples
 
 
-class SubsetRandomSampler(Sampler):
+class SubsetRandomSampler(Sampler[int]):
     """The given numbers in random order.
 
     >>> import pycore
@@ -154,7 +153,7 @@ class SubsetRandomSampler(Sampler):
         return len(self.indices)
 
 
-class WeightedRandomSampler(Sampler):
+class WeightedRandomSampler(Sampler[int]):
     """`num_samples` numbers drawn with probabilities proportional to `weights`.
 
     >>> import pycore
@@ -191,7 +190,7 @@ class WeightedRandomSampler(Sampler):
         return self.num_samples
 
 
-class BatchSampler(Sampler):
+class BatchSampler(Sampler[list[int]]):
     """Lists of `batch_size` numbers of another sampler; `drop_last` drops a shorter last one.
 
     >>> from pycore.utils.data import BatchSampler
