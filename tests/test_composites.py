@@ -75,10 +75,37 @@ def test_against_numpy():
     )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("rows", [(30, 4), (5, 40)])
+def test_euclidean_distances_by_product(rows, dtype):
+    rng = np.random.default_rng(3)
+    x, y = (pycore.from_numpy(rng.normal(size=(2, n, 7))).to(getattr(pycore, dtype)) for n in rows)
+    direct = pycore.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    exact = np.sqrt(((x.double().numpy()[:, :, None] - y.double().numpy()[:, None]) ** 2).sum(-1))
+    np.testing.assert_allclose(direct.numpy(), exact, rtol=1e-14)
+    close = {"float32": 2e-6, "float64": 1e-14, "bfloat16": 2**-8}[dtype]
+    for got in (pycore.cdist(x, y), pycore.cdist(x.clone().requires_grad_(), y).detach()):
+        assert got.dtype == x.dtype
+        np.testing.assert_allclose(got.double().numpy(), exact, rtol=close)
+
+
+def test_distances_by_product_of_rows_that_meet():
+    x = pycore.zeros(30, 3, requires_grad=True)
+    distances = pycore.cdist(x, x)
+    distances.sum().backward()
+    assert distances.eq(0).all() and x.grad.eq(0).all()
+    x = pycore.ones(30, 3)
+    x[3, 1], x[4, 0] = float("nan"), float("inf")
+    assert pycore.cdist(x, x)[3:5].isnan().all()
+    with pytest.raises(ValueError, match="never is not a valid value for compute_mode"):
+        pycore.cdist(x, x, compute_mode="never")
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda x, y: pycore.cdist(x, y),
+        lambda x, y: pycore.cdist(x, y, compute_mode="use_mm_for_euclid_dist"),
         lambda x, y: pycore.cdist(x, y, p=3.0),
         lambda x, y: pycore.kron(x, y),
         lambda x, y: pycore.cov(x) + pycore.corrcoef(y),

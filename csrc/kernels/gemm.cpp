@@ -3,6 +3,7 @@
 #include "kernels/gemm.h"
 
 #include "kernels/gemm_driver.h"
+#include "kernels/gemm_integer.h"
 #include "kernels/gemm_narrow.h"
 #include "kernels/gemm_pack.h"
 #include "kernels/gemm_small.h"
@@ -185,41 +186,6 @@ void product(const Context& ctx, const Problem<T>& q) {
 template <class T>
 void run_float(const Context& ctx, const GemmArgs& g) {
   run_batch<T, T>(ctx, g, [](const Context& inner, const Problem<T>& q) { product<T>(inner, q); });
-}
-
-// Integers: U is the unsigned type of the same width, in which overflow wraps.
-template <class U>
-void run_integer(const Context& ctx, const GemmArgs& g) {
-  report(ctx, "integers, a plain loop");
-  for_batch<U, U>(ctx, g, [&](const Context& inner, const U* a, const U* b, U* c) {
-    const U* bias_row = static_cast<const U*>(g.bias_row);
-    const U* bias_col = static_cast<const U*>(g.bias_col);
-    const int64_t tasks = min_of(g.m, tasks_for(g.m * g.n * g.k));
-    run_tasks(inner, tasks, [&](int64_t t) {
-      const Scratch<U> row(inner, g.n);
-      U* sum = row.get();
-      for (int64_t i = t * g.m / tasks; i < (t + 1) * g.m / tasks; ++i) {
-        for (int64_t j = 0; j < g.n; ++j) {
-          U start = bias_row ? bias_row[i] : U{0};
-          if (bias_col) start = static_cast<U>(start + bias_col[j]);
-          if (g.accumulate) start = static_cast<U>(start + c[i * g.c_row + j * g.c_col]);
-          sum[j] = start;
-        }
-        for (int64_t p = 0; p < g.k; ++p) {
-          const U x = a[i * g.a_row + p * g.a_col];
-          const U* bp = b + p * g.b_row;
-          if (g.b_col == 1) {
-            for (int64_t j = 0; j < g.n; ++j) sum[j] = static_cast<U>(sum[j] + U(1u * x * bp[j]));
-          } else {
-            for (int64_t j = 0; j < g.n; ++j) {
-              sum[j] = static_cast<U>(sum[j] + U(1u * x * bp[j * g.b_col]));
-            }
-          }
-        }
-        for (int64_t j = 0; j < g.n; ++j) c[i * g.c_row + j * g.c_col] = sum[j];
-      }
-    });
-  });
 }
 
 }  // namespace gemm

@@ -49,8 +49,8 @@ struct GemmArgs {
 
 struct GemmKernels {
   // Indexed by DType. Floats run packed SIMD kernels: float16 and bfloat16 add up in float32, start
-  // from what C holds and from the biases in float32 too, and round once. The integer types run a
-  // plain loop that wraps as the type does. Null for bool. The result's bits don't depend on the
+  // from what C holds and from the biases in float32 too, and round once. The integer types wrap as
+  // the type does. Null for bool. The result's bits don't depend on the
   // number of threads.
   void (*run[kDTypes])(const Context&, const GemmArgs&);
   // int8 A and B, int32 C, whose sums wrap; no biases, no relu.

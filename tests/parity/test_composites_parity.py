@@ -39,6 +39,13 @@ CASES = {
     "trapz dx": lambda m: m.trapz(f(m, 3, 4), dx=0.5),
     "cumulative_trapezoid": lambda m: m.cumulative_trapezoid(f(m, 3, 4), dim=0),
     "cdist 2": lambda m: m.cdist(f(m, 2, 3, 4), f(m, 2, 5, 4, seed=1)),
+    "cdist by product": lambda m: m.cdist(f(m, 2, 30, 4), f(m, 5, 4, seed=1)),
+    "cdist product": lambda m: m.cdist(
+        f(m, 3, 4), f(m, 5, 4, seed=1), compute_mode="use_mm_for_euclid_dist"
+    ),
+    "cdist differences": lambda m: m.cdist(
+        f(m, 30, 4), f(m, 5, 4, seed=1), compute_mode="donot_use_mm_for_euclid_dist"
+    ),
     "cdist 1": lambda m: m.cdist(f(m, 3, 4), f(m, 5, 4, seed=1), p=1),
     "cdist 3": lambda m: m.cdist(f(m, 3, 4), f(m, 5, 4, seed=1), p=3),
     "cdist inf": lambda m: m.cdist(f(m, 3, 4), f(m, 5, 4, seed=1), p=float("inf")),
