@@ -147,17 +147,37 @@ def test_threads_do_not_change_bits(kind, dtype):
         assert bits[-1] == bits[-2]
 
 
+@pytest.mark.parametrize(
+    "hidden", [4, 300]
+)  # with the larger one, bfloat16 may take products of its own
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_reduced_floats(kind, dtype):
+def test_reduced_floats(kind, dtype, hidden):
+    """Outputs and gradients against float32 on the same rounded numbers."""
     dtype = getattr(pycore, dtype)
-    model = make(kind, 8, 4, {"bidirectional": True}, pycore.float32)
-    inputs = arguments(model, 3, 4, pycore.float32)
-    want = call(model, *inputs)
-    got = call(model.to(dtype), *(t.detach().to(dtype) for t in inputs))
-    for a, b in zip(got, want, strict=True):
-        assert a.dtype == dtype
-        np.testing.assert_allclose(a.detach().float().numpy(), b.detach().numpy(), atol=0.05)
+    unit = 2.0**-11 if dtype == pycore.float16 else 2.0**-8
+    short = make(kind, 8, hidden, {"bidirectional": True}, pycore.float32).to(dtype)
+    model = make(kind, 8, hidden, {"bidirectional": True}, pycore.float32)
+    with pycore.no_grad():
+        for p, q in zip(model.parameters(), short.parameters(), strict=True):
+            p.copy_(q)
+    inputs = [t.detach().to(dtype) for t in arguments(model, 4, 4, pycore.float32)]
+    leaves = [[t.to(d).clone().requires_grad_() for t in inputs] for d in (dtype, pycore.float32)]
+    got, want = call(short, *leaves[0]), call(model, *leaves[1])
+    with pycore.no_grad():
+        without = call(short, *inputs)
+    for a, b, c in zip(got, without, want, strict=True):
+        assert a.dtype == b.dtype == dtype
+        c = c.detach().numpy()
+        np.testing.assert_allclose(a.detach().float().numpy(), c, rtol=unit, atol=1e-7)
+        np.testing.assert_allclose(b.float().numpy(), c, rtol=4 * unit, atol=16 * unit)
+    loss_of([t.float() for t in got]).backward()
+    loss_of(want).backward()
+    tensors = [[*xs, *m.parameters()] for xs, m in zip(leaves, (short, model), strict=True)]
+    for a, b in zip(*tensors, strict=True):
+        g = b.grad.numpy()
+        scale = np.abs(g).max()
+        np.testing.assert_allclose(a.grad.float().numpy(), g, rtol=0, atol=4 * unit * scale)
 
 
 def test_unfit_gradients_and_partial_needs():

@@ -46,6 +46,7 @@ struct ExtendedLevel {
   ExtendedLevel(const char* isa, const kernels::KernelTable& level, const kernels::NarrowGemm& by)
       : gemm(*level.gemm), table(level) {
     gemm.run[static_cast<int>(DType::bfloat16)] = by.bfloat16;
+    gemm.multiplies_bfloat16 = true;
     gemm.bytes = by.bytes;
     if (by.float32) gemm.run[static_cast<int>(DType::float32)] = by.float32;
     table.isa = isa;

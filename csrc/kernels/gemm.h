@@ -55,6 +55,7 @@ struct GemmKernels {
   void (*run[kDTypes])(const Context&, const GemmArgs&);
   // int8 A and B, int32 C, whose sums wrap; no biases, no relu.
   void (*bytes)(const Context&, const GemmArgs&);
+  bool multiplies_bfloat16 = false;  // by instructions for it, at twice the speed of float32
 };
 
 // What a level that only extends another one puts in place of that level's products (`narrow_gemm`

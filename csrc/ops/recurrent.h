@@ -42,7 +42,7 @@ struct RecurrentOutput {
       cn;  // [steps, batch, directions * state]; hn and cn as h0 and c0; a cell has no hn
 };
 
-// Shapes and dtypes must fit. Fused for float32 and float64.
+// Shapes and dtypes must fit. Fused for float32 and float64; 16-bit floats are computed in float32.
 RecurrentOutput recurrent_layer(const RecurrentSpec& spec, const RecurrentInput& in);
 // The same, written in differentiable operators: for the other dtypes and for derivatives that are
 // to be differentiated again.

@@ -421,8 +421,41 @@ const char* node_name(const RecurrentSpec& spec, const RecurrentInput& in) {
 
 }  // namespace
 
+// Whether products in bfloat16 gain more than a step's other operators cost. Recorded steps have
+// more of these, and keep to float32.
+static bool pays_in_bfloat16(const RecurrentInput& in) {
+  if (in.x.dtype() != DType::bfloat16 || !kernels_now().gemm->multiplies_bfloat16) return false;
+  const RecurrentWeights& w = in.weights[0];
+  constexpr int64_t kLeast = 1 << 20;  // multiply-adds of a step
+  return !grad_enabled() && in.h0.sizes()[in.h0.dim() - 2] * w.t[W::hh].numel() >= kLeast;
+}
+
+// 16-bit floats: all steps in float32, the results rounded once.
+static RecurrentOutput widened_layer(const RecurrentSpec& spec, RecurrentInput in) {
+  if (pays_in_bfloat16(in)) return recurrent_composite(spec, in);
+  const DType dtype = in.x.dtype();
+  const auto each = [](RecurrentInput& i, const auto& f) {
+    f(i.x);
+    f(i.h0);
+    f(i.c0);
+    for (W& w : i.weights)
+      for (Tensor& t : w.t) f(t);
+  };
+  bool same = true;
+  each(in, [&](const Tensor& t) { same = same && (!t.defined() || t.dtype() == dtype); });
+  if (!same) return recurrent_composite(spec, in);  // where dtypes meet as their operators say
+  each(in, [](Tensor& t) {
+    if (t.defined()) t = to_dtype(t, DType::float32);
+  });
+  RecurrentOutput r = recurrent_layer(spec, in);
+  for (Tensor* t : {&r.out, &r.hn, &r.cn})
+    if (t->defined()) *t = to_dtype(*t, dtype);
+  return r;
+}
+
 RecurrentOutput recurrent_layer(const RecurrentSpec& spec, const RecurrentInput& in) {
   const DType dtype = in.x.dtype();
+  if (is_reduced_float(dtype)) return widened_layer(spec, in);
   if (dtype != DType::float32 && dtype != DType::float64) return recurrent_composite(spec, in);
   std::vector<Tensor> edges;
   if (grad_enabled()) {
