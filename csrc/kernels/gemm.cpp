@@ -164,11 +164,13 @@ void product(const Context& ctx, const Problem<T>& q) {
     return;
   }
   const bool direct_b = b_rows && (q.m <= 2 * kMr || q.k * q.n <= 8192);
-  // Rows of A are read in place where few panels of B meet them: each then reads them again, and a
-  // tile's rows shall not fall into one set of the L1 cache.
-  const bool spread_rows = q.ars * static_cast<int64_t>(sizeof(T)) % 4096 != 0;
-  const bool direct_a =
-      q.n <= 4 * kNr<T> || q.m * q.k <= 8192 || (q.acs == 1 && spread_rows && q.n <= 16 * kNr<T>);
+  // Rows of A are read in place where few panels of B meet them: each then reads them again, so
+  // with narrow registers they have to fit into L2, and a tile's rows shall not fall into one set
+  // of L1.
+  constexpr int64_t kSize = sizeof(T);
+  const bool near = kRegisterBytes == 64 || q.m * q.k * kSize <= kSmallBytes;
+  const bool rows_in_place = q.acs == 1 && q.ars * kSize % 4096 != 0 && near && q.n <= 16 * kNr<T>;
+  const bool direct_a = q.n <= 4 * kNr<T> || q.m * q.k <= 8192 || rows_in_place;
   if (better_turned(q, !direct_a)) {
     report(ctx, "tiles of the transposed result, A packed");
     return turned(ctx, q, depth_of<T>(q.k));
