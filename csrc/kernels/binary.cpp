@@ -89,24 +89,90 @@ VEC_OP(nextafter, 0, using I = typename v::LaneInt<T>::type;
     }                                                                              \
   };
 
-// Integers. Arithmetic that may overflow runs on the unsigned type; x / -1 would trap for the
-// minimum.
+// Integers. Arithmetic that may overflow runs on the unsigned type.
 SCALAR_OP(int_add, 0, return static_cast<T>(a + b);)
 SCALAR_OP(int_sub, 0, return static_cast<T>(a - b);)
 SCALAR_OP(int_mul, 0, return static_cast<T>(static_cast<uint64_t>(a) * b);)
 SCALAR_OP(int_mul32, 0, return a * b;)
-SCALAR_OP(int_floor_divide, 0, if (b == 0) return T(0);
-          if (b == static_cast<T>(-1) && b < 0) return static_cast<T>(0 - static_cast<uint64_t>(a));
-          const T q = static_cast<T>(a / b);
-          return static_cast<T>(a % b != 0 && (a < 0) != (b < 0) ? q - 1 : q);)
-SCALAR_OP(int_trunc_divide, 0, if (b == 0) return T(0);
-          if (b == static_cast<T>(-1) && b < 0) return static_cast<T>(0 - static_cast<uint64_t>(a));
-          return static_cast<T>(a / b);)
-SCALAR_OP(int_fmod, 0, if (b == 0 || (b == static_cast<T>(-1) && b < 0)) return T(0);
-          return static_cast<T>(a % b);)
-SCALAR_OP(int_remainder, 0, if (b == 0 || (b == static_cast<T>(-1) && b < 0)) return T(0);
-          const T r = static_cast<T>(a % b);
-          return static_cast<T>(r != 0 && (r < 0) != (b < 0) ? r + b : r);)
+
+template <class T>
+inline constexpr bool kSigned = static_cast<T>(-1) < T(0);
+
+// Registers divide floats only. No quotient of numbers of half the float's width is rounded up to a
+// whole number.
+template <class T>
+struct Divided {
+  using type = float;
+};
+template <>
+struct Divided<int32_t> {
+  using type = double;
+};
+// Quotient and remainder without branches; 0 and 0 for b == 0.
+template <class T>
+struct Division {
+  T q, r;
+};
+template <class T>
+PYCORE_INLINE T subtract_product(T a, T q, T b) {  // wraps
+  return static_cast<T>(static_cast<uint64_t>(a) -
+                        static_cast<uint64_t>(q) * static_cast<uint64_t>(b));
+}
+// The remainder has the sign of a or is, for int64, b short of that.
+template <class T>
+PYCORE_INLINE Division<T> divide(T a, T b) {
+  if constexpr (sizeof(T) < 8) {
+    using F = typename Divided<T>::type;
+    const bool zero = b == 0, negation = kSigned<T> && b == static_cast<T>(-1);
+    const T divisor = zero | negation ? T(1) : b;  // minimum / -1 would not fit
+    T q = static_cast<T>(static_cast<F>(a) / static_cast<F>(divisor));
+    const T r = subtract_product<T>(a, q, divisor);
+    q = negation ? subtract_product<T>(0, a, 1) : q;
+    return {zero ? T(0) : q, r};
+  } else {
+    const bool zero = b == 0, one = b == 1, negation = b == -1;
+#if defined(__AVX512DQ__)
+    // The rest of a first quotient, which is right to 51 bits, is divided again.
+    const T divisor = zero | one | negation ? T(2) : b;
+    const double d = static_cast<double>(divisor);
+    T q = static_cast<T>(static_cast<double>(a) / d);
+    T r = subtract_product<T>(a, q, divisor);
+    const T more = static_cast<T>(static_cast<double>(r) / d);
+    q = static_cast<T>(q + more);
+    r = subtract_product<T>(r, more, divisor);
+#else
+    const T divisor = zero | one | negation ? T(1) : b;
+    T q = a / divisor, r = a % divisor;
+#endif
+    q = one ? a : negation ? subtract_product<T>(0, a, 1) : q;
+    return {zero ? T(0) : q, zero | one | negation ? T(0) : r};
+  }
+}
+template <class T>
+PYCORE_INLINE Division<T> floor_division(T a, T b) {
+  Division<T> d = divide<T>(a, b);
+  if constexpr (kSigned<T>) {
+    const bool other = (d.r != 0) & ((d.r ^ b) < 0);
+    d.q = static_cast<T>(d.q - other);
+    d.r = static_cast<T>(d.r + (other ? b : T(0)));
+  }
+  return d;
+}
+template <class T>
+PYCORE_INLINE Division<T> trunc_division(T a, T b) {
+  Division<T> d = divide<T>(a, b);
+  if constexpr (sizeof(T) == 8) {
+    const bool other = (d.r != 0) & ((d.r ^ a) < 0), up = (d.r ^ b) >= 0;
+    const T step = static_cast<T>(other ? (up ? 1 : -1) : 0);
+    d.q = static_cast<T>(d.q + step);
+    d.r = subtract_product<T>(d.r, step, b);
+  }
+  return d;
+}
+SCALAR_OP(int_floor_divide, 0, return floor_division<T>(a, b).q;)
+SCALAR_OP(int_trunc_divide, 0, return trunc_division<T>(a, b).q;)
+SCALAR_OP(int_fmod, 0, return trunc_division<T>(a, b).r;)
+SCALAR_OP(int_remainder, 0, return floor_division<T>(a, b).r;)
 SCALAR_OP(
     int_pow, 0,
     if (b < 0) {
@@ -189,13 +255,13 @@ void compare(const void* a, const void* b, void* out, int64_t n, int64_t sa, int
 template <class T>
 bool has_zero(const void* b, int64_t n, int64_t stride) {
   const T* p = static_cast<const T*>(b);
-  bool found = false;
+  T found = 0;  // as wide as the elements, as vectors want it
   if (stride == 1) {
-    for (int64_t i = 0; i < n; ++i) found |= p[i] == 0;
+    for (int64_t i = 0; i < n; ++i) found |= static_cast<T>(p[i] == 0);
   } else {
-    for (int64_t i = 0; i < n; ++i) found |= p[i * stride] == 0;
+    for (int64_t i = 0; i < n; ++i) found |= static_cast<T>(p[i * stride] == 0);
   }
-  return found;
+  return found != 0;
 }
 
 constexpr int index(Binary op) { return static_cast<int>(op); }

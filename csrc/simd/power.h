@@ -1,5 +1,5 @@
-// Functions of two Vec<float> that compute in double: pow, hypot, fmod; and atan2. On Vec<double>
-// they go through libm. Special values as in C. Must not know arrays or kernels.
+// Functions of two Vec<float> that compute in double: pow and hypot; fmod and atan2. On Vec<double>
+// all but fmod go through libm. Special values as in C. Must not know arrays or kernels.
 #pragma once
 
 #include "simd/trig.h"
@@ -101,24 +101,48 @@ PYCORE_INLINE Vec<float> hypot(Vec<float> a, Vec<float> b) {
 
 // ---- fmod ----
 
-PYCORE_INLINE Vec<double> fmod(Vec<double> a, Vec<double> b) {
-  return map_pairs<double>(a, b, [](double x, double y) { return ::fmod(x, y); });
+template <class T>
+__attribute__((noinline)) Vec<T> fmod_special(Vec<T> a, Vec<T> b) {
+  return map_pairs<T>(a, b, [](T x, T y) {
+    return sizeof(T) == 4 ? static_cast<T>(fmodf(static_cast<float>(x), static_cast<float>(y)))
+                          : static_cast<T>(::fmod(x, y));
+  });
 }
+#if defined(__FMA__) || defined(__aarch64__)
+// a - q b, where q is the whole part of the quotient or, if that was rounded up to a whole number,
+// one more. The difference is a multiple of b's last place and less than b: a float, so it comes
+// out of one rounding as it is.
+template <class T>
+PYCORE_INLINE Vec<T> fmod_by_quotient(Vec<T> a, Vec<T> b) {
+  const Vec<T> x = abs<T>(a), y = abs<T>(b);
+  const Vec<T> q = round_to<T, Rounding::trunc>(x / y);
+  const Mask<T> none = (b == T(0)) | ~(x < kInf<T>) | (b != b);  // NaN
+  const Mask<T> plain = q < static_cast<T>(1ll << (Float<T>::kMantissa - 1));
+  if (__builtin_expect(any(~(plain | none)), 0)) return fmod_special<T>(a, b);
+  Vec<T> r = fma<T>(-q, y, x);
+  r = select<T>(r < T(0), r + y, r);
+  r = select<T>(q == T(0), x, r);  // of an infinite b, too
+  return select<T>(none, splat<T>(kNan<T>), with_sign<T>(abs<T>(r), a));
+}
+PYCORE_INLINE Vec<float> fmod(Vec<float> a, Vec<float> b) { return fmod_by_quotient<float>(a, b); }
+PYCORE_INLINE Vec<double> fmod(Vec<double> a, Vec<double> b) {
+  return fmod_by_quotient<double>(a, b);
+}
+#else
+PYCORE_INLINE Vec<double> fmod(Vec<double> a, Vec<double> b) { return fmod_special<double>(a, b); }
 PYCORE_INLINE Vec<double> fmod_exact(Vec<double> a, Vec<double> b) {
   return a - round_to<double, Rounding::trunc>(a / b) * b;
-}
-__attribute__((noinline)) Vec<float> fmod_special(Vec<float> a, Vec<float> b) {
-  return map_pairs<float>(a, b, [](float x, float y) { return fmodf(x, y); });
 }
 PYCORE_INLINE Vec<float> fmod(Vec<float> a, Vec<float> b) {
   // Below this quotient the double division can't be wrong about the whole part, and its product
   // with b is exact.
-  const Mask<float> plain = abs<float>(a / b) < 0x1p22f;
-  if (__builtin_expect(any(~plain), 0)) return fmod_special(a, b);
+  const Mask<float> plain = (abs<float>(a / b) < 0x1p22f) & (abs<float>(b) < kInf<float>);
+  if (__builtin_expect(any(~plain), 0)) return fmod_special<float>(a, b);
   const Vec<float> r =
       narrow(fmod_exact(widen<0>(a), widen<0>(b)), fmod_exact(widen<1>(a), widen<1>(b)));
   return with_sign<float>(abs<float>(r), a);
 }
+#endif
 
 // ---- atan2 ----
 
