@@ -371,25 +371,44 @@ PointwiseKernel ternary_kernel(kernels::TernaryFn fn, DType in, const double* pa
 
 namespace {
 
-// Both sides as a two-dimensional matrix whose fast dimensions differ: worth a blocked transpose.
+// Matrices whose fast dimensions differ between the two sides: worth a blocked transpose.
 bool try_transpose(const Tensor& dst, const Tensor& src) {
+  constexpr int64_t kGrain = 32768, kColumns = 64;
   if (dst.dim() < 2 || !dst.is_contiguous() || !(dst.sizes() == src.sizes())) return false;
-  int64_t d = dst.dim(), rows = dst.sizes()[d - 1], cols = dst.sizes()[d - 2];
-  // src[..., c, r]: consecutive along c.
-  if (src.strides()[d - 2] != 1 || src.strides()[d - 1] <= 1 || rows < 8 || cols < 8) return false;
-  auto transpose =
+  const Dims &sizes = dst.sizes(), &from = src.strides();
+  // The rows of src: the last dimensions, as far as one step leads through them.
+  int64_t first = dst.dim() - 1;
+  while (first > 0 && sizes[first] == 1) --first;
+  int64_t rows = sizes[first];
+  const int64_t row_step = from[first];
+  for (; first > 0 && (sizes[first - 1] == 1 || from[first - 1] == rows * row_step); --first)
+    rows *= sizes[first - 1];
+  // Its columns: whichever other dimension has neighbours in memory.
+  int64_t across = first - 1;
+  while (across >= 0 && (sizes[across] == 1 || from[across] != 1)) --across;
+  if (across < 0 || rows < 8 || row_step <= 1 || sizes[across] < 8) return false;
+
+  const auto transpose =
       kernels_now().cast->transpose[std::countr_zero(static_cast<unsigned>(dst.item_size()))];
   explain_kernel("transpose", dst.dtype());
-  int64_t item = dst.item_size(), batch = dst.numel() / (rows * cols);
-  for (int64_t b = 0; b < batch; ++b) {
-    int64_t offset = 0, rest = b;
-    for (int64_t i = d - 3; i >= 0; --i) {
-      offset += (rest % dst.sizes()[i]) * src.strides()[i];
-      rest /= dst.sizes()[i];
-    }
-    transpose(src->data + offset * item, dst->data + b * rows * cols * item, rows, cols,
-              src.strides()[d - 1], rows);
-  }
+  const int64_t item = dst.item_size(), cols = sizes[across], to_step = dst.strides()[across];
+  const int64_t width = num_threads() == 1 ? cols : kColumns, parts = (cols + width - 1) / width;
+  const int64_t batch = dst.numel() / (rows * cols);
+  parallel_for(batch * parts, std::max<int64_t>(1, kGrain / (rows * width)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   const int64_t left = i % parts * width;
+                   int64_t in = left, out = left * to_step, rest = i / parts;
+                   for (int64_t d = first - 1; d >= 0; --d) {
+                     if (d == across) continue;
+                     in += rest % sizes[d] * from[d];
+                     out += rest % sizes[d] * dst.strides()[d];
+                     rest /= sizes[d];
+                   }
+                   transpose(src->data + in * item, dst->data + out * item, rows,
+                             std::min(width, cols - left), row_step, to_step);
+                 }
+               });
   return true;
 }
 

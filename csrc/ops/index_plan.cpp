@@ -9,6 +9,7 @@
 #include "core/cpu.h"
 #include "core/parallel.h"
 #include "kernels/binary.h"
+#include "kernels/cast.h"
 #include "kernels/indexing.h"
 #include "ops/element.h"
 
@@ -333,6 +334,62 @@ kernels::BinaryFn row_adder(DType t) {
   return kernels_now().binary->fn[static_cast<int>(kernels::Binary::add)][static_cast<int>(t)];
 }
 
+namespace {
+
+// x[i] += y[i] for 16-bit floats.
+void add_reduced(DType t, char* x, const char* y, int64_t n) {
+  constexpr int64_t kBlock = 256;
+  constexpr int kWide = static_cast<int>(DType::float32);
+  const auto& cast = kernels_now().cast->cast;
+  const int narrow = static_cast<int>(t);
+  const kernels::BinaryFn add = row_adder(DType::float32);
+  float a[kBlock], b[kBlock];
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t m = std::min(kBlock, n - i);
+    cast[narrow][kWide](x + 2 * i, a, m, 1, 1);
+    cast[narrow][kWide](y + 2 * i, b, m, 1, 1);
+    add(a, b, a, m, 1, 1, 1, nullptr);
+    cast[kWide][narrow](a, x + 2 * i, m, 1, 1);
+  }
+}
+
+// put_elements where rows of self lie in one piece each: false if nothing moves rows of this dtype.
+bool put_rows(const IndexPlan& plan, const Tensor& self, const Tensor& values, bool accumulate) {
+  const DType t = self.dtype();
+  const int64_t width = plan.inner.n, item = self.item_size();
+  const auto write = [&](const auto& row) {
+    const int64_t from = values.numel() == 1 ? 0 : item;
+    split_for_writing(plan, [&](int64_t b, int64_t e, int64_t left, int64_t right) {
+      for_rows(plan, b, e, [&](int64_t start, const int64_t* picked, int64_t at, int64_t count) {
+        const char* y = values->data + (at * width + left) * from;
+        for (int64_t k = 0; k < count; ++k, y += width * from) {
+          if (k + 1 < count) {
+            prefetch_row(self->data + (start + picked[k + 1] + left) * item, (right - left) * item);
+            prefetch_row(y + width * from, (right - left) * from);
+          }
+          row(self->data + (start + picked[k] + left) * item, y, right - left);
+        }
+      });
+    });
+    return true;
+  };
+  if (!accumulate && values.numel() == 1) {
+    const auto fill = kernels_now().cast->fill[std::countr_zero(static_cast<uint64_t>(item))];
+    return write([&](char* x, const char* y, int64_t n) { fill(x, n, 1, y); });
+  }
+  if (!accumulate) {
+    return write(
+        [&](char* x, const char* y, int64_t n) { memcpy(x, y, static_cast<size_t>(n * item)); });
+  }
+  if (t == DType::float16 || t == DType::bfloat16)
+    return write([&](char* x, const char* y, int64_t n) { add_reduced(t, x, y, n); });
+  const kernels::BinaryFn add = row_adder(t);
+  return add &&
+         write([&](char* x, const char* y, int64_t n) { add(x, y, x, n, 1, 1, 1, nullptr); });
+}
+
+}  // namespace
+
 void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& values,
                   bool accumulate) {
   if (numel_of(plan.sizes) == 0) return;
@@ -343,24 +400,9 @@ void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& value
     return put_elements(safe, self, values, accumulate);
   }
   bool single = values.numel() == 1;
-  const kernels::BinaryFn add = accumulate ? row_adder(self.dtype()) : nullptr;
-  if (add && plan.inner_dense && plan.inner.n >= 8 && !single) {
-    const int64_t width = plan.inner.n, item = self.item_size();
-    split_for_writing(plan, [&](int64_t b, int64_t e, int64_t left, int64_t right) {
-      for_rows(plan, b, e, [&](int64_t start, const int64_t* picked, int64_t row, int64_t count) {
-        const char* y = values->data + (row * width + left) * item;
-        for (int64_t k = 0; k < count; ++k, y += width * item) {
-          char* x = self->data + (start + picked[k] + left) * item;
-          if (k + 1 < count) {
-            prefetch_row(self->data + (start + picked[k + 1] + left) * item, (right - left) * item);
-            prefetch_row(y + width * item, (right - left) * item);
-          }
-          add(x, y, x, right - left, 1, 1, 1, nullptr);
-        }
-      });
-    });
+  if (plan.inner_dense && plan.inner.n >= 8 && !(accumulate && single) &&
+      put_rows(plan, self, values, accumulate))
     return;
-  }
   auto write = [&](auto* to, auto* from, const auto& store) {
     split_for_writing(plan, [&](int64_t b, int64_t e, int64_t left, int64_t right) {
       if (single) {

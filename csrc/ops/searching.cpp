@@ -2,6 +2,7 @@
 // Must not know Python.
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "ops/element.h"
 #include "ops/indexing.h"
@@ -37,6 +38,49 @@ int64_t upper_place(const T* p, const int64_t* order, int64_t n, T v) {
   return place_among(p, order, n, [w = widen(v)](auto x) { return x > w; });
 }
 
+// As many searches side by side: each step of one waits for the step before.
+constexpr int64_t kAbreast = 8;
+// place_among for kAbreast values, which are the same halves for all.
+template <class T, class Stays>
+void places_abreast(const Wide<T>* p, int64_t n, const T* values, int64_t* out,
+                    const Stays& stays) {
+  Wide<T> v[kAbreast];
+  const Wide<T>* base[kAbreast];
+  for (int64_t j = 0; j < kAbreast; ++j) {
+    v[j] = widen(values[j]);
+    base[j] = p;
+  }
+  for (int64_t left = n; left > 1;) {
+    const int64_t half = left / 2;
+#pragma GCC unroll 8
+    for (int64_t j = 0; j < kAbreast; ++j) base[j] += stays(base[j][half - 1], v[j]) ? 0 : half;
+    left -= half;
+  }
+  for (int64_t j = 0; j < kAbreast; ++j) out[j] = base[j] - p + (stays(*base[j], v[j]) ? 0 : 1);
+}
+// The places of values [b, e) in one line.
+template <class T>
+void places_in_line(const T* p, int64_t n, const T* values, int64_t* out, int64_t b, int64_t e,
+                    bool right) {
+  std::vector<Wide<T>> wide;
+  const Wide<T>* line;
+  if constexpr (std::is_same_v<T, Wide<T>> || std::is_same_v<T, bool>) {
+    line = p;
+  } else {
+    wide.resize(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i) wide[static_cast<size_t>(i)] = widen(p[i]);
+    line = wide.data();
+  }
+  for (; e - b >= kAbreast; b += kAbreast) {
+    if (right)
+      places_abreast<T>(line, n, values + b, out + b, [](auto x, auto v) { return x > v; });
+    else
+      places_abreast<T>(line, n, values + b, out + b, [](auto x, auto v) { return x >= v; });
+  }
+  for (; b < e; ++b)
+    out[b] = right ? upper_place(p, nullptr, n, values[b]) : lower_place(p, nullptr, n, values[b]);
+}
+
 Tensor search(const Tensor& sequence, const Operand& input, bool out_int32, bool right,
               const Tensor* sorter) {
   DType t = result_type(sequence, input);
@@ -56,6 +100,9 @@ Tensor search(const Tensor& sequence, const Operand& input, bool out_int32, bool
     const T *boundaries = s.data<T>(), *values = v.data<T>();
     const int64_t* places = sorter ? order.data<int64_t>() : nullptr;
     parallel_for(v.numel(), 2048, [&](int64_t b, int64_t e) {
+      // Few values for many boundaries are not worth a copy of these.
+      if (s.dim() <= 1 && !places && n > 0 && n <= e - b)
+        return places_in_line(boundaries, n, values, to, b, e, right);
       for (int64_t i = b; i < e; ++i) {
         int64_t line = s.dim() <= 1 ? 0 : i / per_line * n;
         const int64_t* p = places ? places + line : nullptr;
