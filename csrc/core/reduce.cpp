@@ -1,6 +1,8 @@
-// Brings a tensor into the [outer, reduced, inner] form that reduction kernels take, by merging
-// dimensions where the strides allow it and by a permuted copy where not.
+// Brings a tensor into the form that reduction kernels take (loops around one axis), by merging
+// dimensions where the strides allow it; tensors of too many loops are copied first.
 #include "core/reduce.h"
+
+#include <utility>
 
 #include "core/parallel.h"
 #include "core/pointwise.h"
@@ -32,60 +34,86 @@ Dims reduced_shape(const Tensor& t, const SmallVec<bool, 6>& mask, bool keepdim)
 
 namespace {
 
+// Dimensions that can be walked as one. `out` is the step in the output of those that are kept.
 struct Group {
-  int64_t size, stride;
-  bool reduced;
+  int64_t size, stride, out;
 };
+using Groups = SmallVec<Group, 6>;
 
-// True and the kernel's shape if t already has the form (or is a single run of it).
-bool direct_shape(const Tensor& t, const SmallVec<bool, 6>& mask, kernels::ReduceShape& s) {
-  SmallVec<Group, 6> groups;
-  for (int64_t i = 0; i < t.dim(); ++i) {
-    int64_t size = t.sizes()[i], stride = t.strides()[i];
-    if (size == 1) continue;
-    if (!groups.empty() && groups.back().reduced == mask[i] &&
-        groups.back().stride == stride * size) {
-      groups.back().size *= size;
-      groups.back().stride = stride;
-    } else {
-      groups.push_back({size, stride, mask[i]});
-    }
+void add_group(Groups& groups, Group g) {
+  if (!groups.empty() && groups.back().stride == g.stride * g.size) {
+    g.size *= groups.back().size;
+    groups.back() = g;
+  } else {
+    groups.push_back(g);
   }
-  s = {1, 1, 1, 0, 0, 0, 1, 0};
-  int64_t n = groups.size(), at = 0;
-  // Channels between batch and plane: each one's elements lie in pieces.
-  constexpr int64_t kLeastPiece = 16;
-  if (n == 3 && groups[0].reduced && !groups[1].reduced && groups[2].reduced &&
-      groups[2].size >= kLeastPiece) {
-    s = {groups[1].size,
-         groups[0].size * groups[2].size,
-         1,
-         groups[1].stride,
-         groups[2].stride,
-         0,
-         groups[0].size,
-         groups[0].stride};
-    return true;
-  }
-  if (at < n && !groups[at].reduced && n > 1) {
-    s.outer = groups[at].size;
-    s.stride_outer = groups[at].stride;
-    ++at;
-  }
-  if (at < n && groups[at].reduced) {
-    s.red = groups[at].size;
-    s.stride_red = groups[at].stride;
-    ++at;
-  }
-  if (at < n && !groups[at].reduced) {
-    s.inner = groups[at].size;
-    s.stride_inner = groups[at].stride;
-    ++at;
-  }
-  return at == n;
 }
 
-Tensor permuted_copy(const Tensor& t, const SmallVec<bool, 6>& mask) {
+// The reduced dimensions, from large strides to small ones: the order in memory. Repeated elements
+// (stride 0) come first, so that runs in memory stay long.
+void sort_by_stride(Groups& groups) {
+  const auto before = [](const Group& a, const Group& b) {
+    return a.stride == 0 ? b.stride != 0 : b.stride != 0 && a.stride > b.stride;
+  };
+  for (int64_t i = 1; i < groups.size(); ++i)
+    for (int64_t j = i; j > 0 && before(groups[j], groups[j - 1]); --j)
+      std::swap(groups[j], groups[j - 1]);
+  Groups merged;
+  for (const Group& g : groups) add_group(merged, g);
+  groups = merged;
+}
+
+// True and the kernel's shape if it can read t as it lies. in_order: positions along the reduced
+// axis matter.
+bool direct_shape(const Tensor& t, const SmallVec<bool, 6>& mask, bool in_order,
+                  kernels::ReduceShape& s) {
+  Groups kept, reduced;
+  int64_t outputs = 1;
+  for (int64_t i = t.dim() - 1; i >= 0; --i)
+    if (!mask[i]) outputs *= t.sizes()[i];
+  for (int64_t i = 0, left = outputs; i < t.dim(); ++i) {
+    const int64_t size = t.sizes()[i];
+    if (!mask[i]) left /= size;
+    if (size != 1) add_group(mask[i] ? reduced : kept, {size, t.strides()[i], left});
+  }
+  if (!in_order && reduced.size() > 1) sort_by_stride(reduced);
+  if (reduced.size() > 2) return false;
+  if (!reduced.empty()) {
+    s.red = reduced.back().size;
+    s.stride_red = reduced.back().stride;
+    if (reduced.size() == 2) {
+      s.pieces = reduced[0].size;
+      s.stride_piece = reduced[0].stride;
+      s.red *= s.pieces;
+    }
+  }
+  // Side by side go the outputs whose inputs lie closest to each other, unless the elements of each
+  // lie closer and are more than a few.
+  constexpr int64_t kShort = 8, kMany = 16;
+  int64_t inner = -1;
+  for (int64_t i = 0; i < kept.size(); ++i)
+    if (inner < 0 || (kept[i].stride != 0 && kept[i].stride <= kept[inner].stride) ||
+        kept[inner].stride == 0)
+      inner = i;
+  if (inner >= 0) {
+    const bool closer =
+        reduced.empty() || s.stride_red == 0 ||
+        (kept[inner].stride < s.stride_red && (kept[inner].stride != 0 || s.stride_red != 1));
+    if (closer || (s.red <= kShort && kept[inner].size >= kMany)) {
+      s.inner = {kept[inner].size, kept[inner].stride, kept[inner].out};
+      kept.erase(inner);
+    }
+  }
+  if (kept.size() > kernels::ReduceShape::kLoops) return false;
+  for (int64_t i = 0; i < kept.size(); ++i) {
+    s.loop[i] = {kept[i].size, kept[i].stride, kept[i].out};
+    s.loops = static_cast<int>(i) + 1;
+  }
+  s.outer = outputs / s.inner.size;
+  return true;
+}
+
+Tensor permuted_copy(const Tensor& t, const SmallVec<bool, 6>& mask, DType dtype) {
   Dims sizes, strides;
   for (bool reduced : {false, true})
     for (int64_t i = 0; i < t.dim(); ++i)
@@ -93,9 +121,21 @@ Tensor permuted_copy(const Tensor& t, const SmallVec<bool, 6>& mask) {
         sizes.push_back(t.sizes()[i]);
         strides.push_back(t.strides()[i]);
       }
-  Tensor copy = empty(sizes, t.dtype());
+  Tensor copy = empty(sizes, dtype);
   copy_data(copy, make_alias(t->storage, t.dtype(), sizes, strides, t.offset()));
   return copy;
+}
+
+bool has_positions(kernels::Reduce f) {
+  using kernels::Reduce;
+  return f == Reduce::argmax || f == Reduce::argmin || f == Reduce::max_indices ||
+         f == Reduce::min_indices;
+}
+
+kernels::Stored stored_as(DType t) {
+  return t == DType::bfloat16  ? kernels::Stored::bfloat16
+         : t == DType::float16 ? kernels::Stored::half
+                               : kernels::Stored::plain;
 }
 
 }  // namespace
@@ -103,12 +143,7 @@ Tensor permuted_copy(const Tensor& t, const SmallVec<bool, 6>& mask) {
 Tensor run_reduce(kernels::Reduce f, const Tensor& input, const SmallVec<bool, 6>& mask,
                   bool keepdim, DType result, const double* params, Tensor* out2, DType result2) {
   Tensor t = input;
-  DType compute = compute_dtype(t.dtype());
-  if (compute != t.dtype()) {
-    if (explaining()) explain_note(std::string(name(t.dtype())) + " converted first");
-    t = empty(input.sizes(), compute);
-    copy_data(t, input);
-  }
+  const DType compute = compute_dtype(t.dtype());
   auto fn =
       kernels_for("reduce", compute).reduce->fn[static_cast<int>(f)][static_cast<int>(compute)];
   PC_CHECK_IMPLEMENTED(fn, "\"reduction\" not implemented for '", scalar_type_name(input.dtype()),
@@ -119,14 +154,19 @@ Tensor run_reduce(kernels::Reduce f, const Tensor& input, const SmallVec<bool, 6
   if (out2) *out2 = empty(shape, compute_dtype(result2));
   if (out.numel() > 0) {
     kernels::ReduceShape s;
-    Tensor copy;
     if (t.numel() == 0) {
-      s = {out.numel(), 0, 1, 0, 0, 0, 1, 0};
-    } else if (!direct_shape(t, mask, s)) {
-      copy = permuted_copy(t, mask);
-      if (explaining()) explain_note("copied first: the reduced dimensions do not lie together");
-      s = {out.numel(), t.numel() / out.numel(), 1, t.numel() / out.numel(), 1, 0, 1, 0};
-      t = copy;
+      s.loop[0] = {out.numel(), 0, 1};
+      s.outer = out.numel();
+      s.red = 0;
+    } else if (direct_shape(t, mask, has_positions(f), s)) {
+      s.stored = stored_as(t.dtype());
+    } else {
+      if (explaining()) explain_note("copied first: too many dimensions that do not lie together");
+      t = permuted_copy(t, mask, compute);
+      s = {};
+      s.red = t.numel() / out.numel();
+      s.loop[0] = {out.numel(), s.red, 1};
+      s.outer = out.numel();
     }
     fn(t.numel() > 16384 ? kernel_context() : serial_context(), t->data, out->data,
        out2 ? (*out2)->data : nullptr, s, params);

@@ -1,4 +1,4 @@
-// Reductions along one axis of a [outer, red, inner] view. The kernels run their own threads
+// Reductions along one axis of a view of loops around it. The kernels run their own threads
 // through Context; results are the same bits for any number of them. Must not know tensors.
 #pragma once
 
@@ -34,13 +34,26 @@ enum class Reduce : uint8_t {
   count,
 };
 
-// Strides in elements. The output is contiguous [outer, inner]. red == 0 gives the neutral element
-// (nan for mean, var, std); max, min and the arg forms must not be called with it.
+// A dimension that is kept: `size` steps of `stride` elements in the input, `out` in the output.
+struct ReduceLoop {
+  int64_t size, stride, out;
+};
+// How elements lie in memory, if not in the type that is computed in: as 16-bit floats of float32.
+enum class Stored : uint8_t { plain, half, bfloat16 };
+
+// Strides in elements. red == 0 gives the neutral element (nan for mean, var, std); max, min and
+// the arg forms must not be called with it.
 struct ReduceShape {
-  int64_t outer, red, inner;
-  int64_t stride_outer, stride_red, stride_inner;
-  // The reduced axis may consist of equal pieces, stride_piece apart, if inner is 1.
-  int64_t pieces = 1, stride_piece = 0;
+  static constexpr int kLoops = 3;
+  // Kept dimensions, the last one fastest; outer is the product of their sizes. At least one.
+  ReduceLoop loop[kLoops] = {{1, 0, 0}};
+  int loops = 1;
+  int64_t outer = 1;
+  // The reduced axis: `pieces` equal parts, stride_piece apart.
+  int64_t red = 1, stride_red = 1, pieces = 1, stride_piece = 0;
+  // A kept dimension whose elements go side by side; size 1: each output reads a run of its own.
+  ReduceLoop inner = {1, 1, 1};
+  Stored stored = Stored::plain;
 };
 
 using ReduceFn = void (*)(const Context& ctx, const void* in, void* out, void* out2,

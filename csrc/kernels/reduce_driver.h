@@ -1,4 +1,5 @@
-// Splits a reduction over chunks and threads. Must not know which operation runs: that is a
+// Splits a reduction over chunks and threads. Elements that do not lie side by side are gathered
+// first, as many as stay in the L1 cache. Must not know which operation runs: that is a
 // ReduceCalls, made from a class Op by `reduce<Op>`. The driver is compiled once for all of them,
 // to keep the library small.
 //
@@ -16,8 +17,7 @@
 // Chunks depend on the shape only, and partial results meet in a fixed binary tree.
 #pragma once
 
-#include "kernels/reduce.h"
-#include "simd/vec.h"
+#include "kernels/reduce_gather.h"
 
 namespace pycore::kernels {
 namespace {
@@ -33,19 +33,18 @@ inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 // An Op without its types: accumulators are blocks of acc_size bytes.
 struct ReduceCalls {
   int64_t in_size, acc_size;
-  // row for `rows` rows of n elements, `stride` apart, which follow one another along the axis.
-  void (*row)(const char* p, int64_t rows, int64_t stride, int64_t n, int64_t first, char* acc,
-              const double* params);
+  void (*row)(const char* p, int64_t n, int64_t first, char* acc, const double* params);
   void (*columns)(const char* p, int64_t rows, int64_t stride, int64_t cols, int64_t first,
                   char* acc, const double* params);
-  // row and finish for `rows` rows, `stride` apart, whose outputs begin at `first`.
+  // row and finish for `rows` rows, `stride` apart, whose outputs begin at `first`, `step` apart.
   void (*short_rows)(const char* p, int64_t rows, int64_t stride, int64_t n, void* out, void* out2,
-                     int64_t first, const double* params);
+                     int64_t first, int64_t step, const double* params);
   // `count` neighbouring accumulators with as many others.
   void (*combine)(char* earlier, const char* later, int64_t count, const double* params);
   void (*identity)(char* acc);
-  void (*finish)(const char* acc, int64_t red, void* out, void* out2, int64_t i,
-                 const double* params);
+  // `count` neighbouring accumulators, whose outputs begin at i, `step` apart.
+  void (*finish)(const char* acc, int64_t count, int64_t red, void* out, void* out2, int64_t i,
+                 int64_t step, const double* params);
 };
 
 struct Reduction {
@@ -64,127 +63,217 @@ struct Reduction {
       for (int64_t i = 0; i + gap < count; i += 2 * gap)
         calls.combine(parts + i * step, parts + (i + gap) * step, width, params);
   }
-  void finish(const char* acc, int64_t i) const { calls.finish(acc, s.red, out, out2, i, params); }
+  void finish(const char* acc, int64_t count, int64_t i, int64_t step) const {
+    calls.finish(acc, count, s.red, out, out2, i, step, params);
+  }
 
-  void gather(const char* p, int64_t n, char* target) const {
-    const int64_t step = s.stride_red * calls.in_size;
-    for (int64_t j = 0; j < n; ++j, p += step, target += calls.in_size) {
-      switch (calls.in_size) {
-        case 1:
-          memcpy(target, p, 1);
-          break;
-        case 2:
-          memcpy(target, p, 2);
-          break;
-        case 4:
-          memcpy(target, p, 4);
-          break;
-        default:
-          memcpy(target, p, 8);
+  // Where the o-th turn of the outer loops begins, in elements of input and output.
+  struct Place {
+    int64_t in, out;
+  };
+  Place place(int64_t o) const {
+    if (s.loops == 1) return {o * s.loop[0].stride, o * s.loop[0].out};
+    Place p{0, 0};
+    for (int i = s.loops - 1; i >= 0; --i) {
+      const int64_t at = o % s.loop[i].size;
+      o /= s.loop[i].size;
+      p.in += at * s.loop[i].stride;
+      p.out += at * s.loop[i].out;
+    }
+    return p;
+  }
+
+  // The element at a position of the reduced axis, and how many follow it in its piece.
+  struct Run {
+    const char* p;
+    int64_t n;
+  };
+  Run run_at(const char* p, int64_t position) const {
+    if (s.pieces == 1) return {p + position * s.stride_red * memory_size(), s.red - position};
+    const int64_t piece = s.red / s.pieces, at = position / piece, within = position - at * piece;
+    return {p + (at * s.stride_piece + within * s.stride_red) * memory_size(), piece - within};
+  }
+  int64_t memory_size() const { return s.stored == Stored::plain ? calls.in_size : 2; }
+
+  // n elements from `begin` on of the axis that starts at p.
+  void row(const char* p, int64_t begin, int64_t n, char* acc) const {
+    constexpr int64_t kLongPiece = 512;  // bytes from which on a call of its own is cheaper
+    const bool in_place = s.stored == Stored::plain && s.stride_red == 1 &&
+                          (s.pieces == 1 || s.red / s.pieces * calls.in_size >= kLongPiece);
+    if (in_place && s.pieces == 1)
+      return calls.row(p + begin * calls.in_size, n, begin, acc, params);
+    alignas(64) char gathered[kGatherBytes];
+    alignas(16) char later[kMaxAcc];
+    int64_t some;
+    for (int64_t done = 0; done < n; done += some) {
+      const char* from = gathered;
+      if (in_place) {
+        const Run run = run_at(p, begin + done);
+        from = run.p;
+        some = smaller(run.n, n - done);
+      } else {
+        some = smaller(kGatherBytes / calls.in_size, n - done);
+        char* to = gathered;
+        for (int64_t i = 0; i < some;) {
+          const Run run = run_at(p, begin + done + i);
+          const int64_t m = smaller(run.n, some - i);
+          gather(run.p, s.stride_red, m, s.stored, calls.in_size, to);
+          to += m * calls.in_size;
+          i += m;
+        }
+      }
+      calls.row(from, some, begin + done, done == 0 ? acc : later, params);
+      if (done > 0) calls.combine(acc, later, 1, params);
+    }
+  }
+
+  // n short rows from p on, a block of them at a time.
+  void gathered_rows(const char* p, int64_t n, const ReduceLoop& rows, int64_t first) const {
+    alignas(64) char gathered[kGatherBytes];
+    const int64_t row_size = s.red * calls.in_size, step = rows.stride * memory_size();
+    const bool together = rows.stride == s.red * s.stride_red;
+    int64_t some;
+    for (int64_t done = 0; done < n; done += some) {
+      some = smaller(n - done, kGatherBytes / row_size);
+      const char* from = p + done * step;
+      if (together) {
+        gather(from, s.stride_red, some * s.red, s.stored, calls.in_size, gathered);
+      } else {
+        for (int64_t r = 0; r < some; ++r)
+          gather(from + r * step, s.stride_red, s.red, s.stored, calls.in_size,
+                 gathered + r * row_size);
+      }
+      if (calls.short_rows != nullptr) {
+        calls.short_rows(gathered, some, s.red, s.red, out, out2, first + done * rows.out, rows.out,
+                         params);
+        continue;
+      }
+      alignas(16) char acc[kMaxAcc];
+      for (int64_t r = 0; r < some; ++r) {
+        calls.row(gathered + r * row_size, s.red, 0, acc, params);
+        finish(acc, 1, first + (done + r) * rows.out, 0);
       }
     }
   }
 
   void rows() const {
     alignas(16) char acc[kMaxAcc];
-    const int64_t outputs = s.outer * s.inner;
-    const int64_t piece = s.red / s.pieces, per_piece = ceil_div(piece, kReduceChunk);
-    const int64_t chunks = per_piece * s.pieces;
-    // Pieces that one chunk takes whole go together.
-    const int64_t together = per_piece == 1 && s.stride_red == 1 ? s.pieces : 1;
-    const int64_t units = outputs * chunks;
-    if (units == 1 && s.stride_red == 1) {  // nothing to set up for small tensors
-      calls.row(in, 1, 0, s.red, 0, acc, params);
-      return finish(acc, 0);
+    const bool plain = s.pieces == 1 && s.stride_red == 1 && s.stored == Stored::plain;
+    const int64_t chunks = ceil_div(s.red, kReduceChunk), units = s.outer * chunks;
+    if (units == 1 && plain) {  // nothing to set up for small tensors
+      calls.row(in, s.red, 0, acc, params);
+      return finish(acc, 1, 0, 0);
     }
-    const int64_t least = at_least_one(kReduceChunk / smaller(piece, kReduceChunk));
-    const int64_t per_task = ceil_div(least, together) * together;
+    const int64_t per_task = kReduceChunk / smaller(s.red, kReduceChunk);
     constexpr int64_t kShort = 1024;
-    if (calls.short_rows != nullptr && s.red <= kShort && s.stride_red == 1 && s.inner == 1 &&
-        s.pieces == 1) {
-      run_tasks(ctx, ceil_div(outputs, per_task), [&](int64_t task) {
-        const int64_t begin = task * per_task, rows = smaller(outputs - begin, per_task);
-        calls.short_rows(in + begin * s.stride_outer * calls.in_size, rows, s.stride_outer, s.red,
-                         out, out2, begin, params);
+    if ((calls.short_rows != nullptr || !plain) && s.red <= kShort && s.pieces == 1) {
+      const ReduceLoop& last = s.loop[s.loops - 1];
+      run_tasks(ctx, ceil_div(s.outer, per_task), [&](int64_t task) {
+        const int64_t end = smaller(s.outer, (task + 1) * per_task);
+        for (int64_t o = task * per_task; o < end;) {
+          const int64_t n = smaller(end - o, last.size - o % last.size);
+          const Place at = place(o);
+          const char* p = in + at.in * memory_size();
+          if (plain)
+            calls.short_rows(p, n, last.stride, s.red, out, out2, at.out, last.out, params);
+          else
+            gathered_rows(p, n, last, at.out);
+          o += n;
+        }
       });
       return;
     }
     const Scratch<char> parts(ctx, chunks > 1 ? units * calls.acc_size : 0);
     run_tasks(ctx, ceil_div(units, per_task), [&](int64_t task) {
       alignas(16) char local[kMaxAcc];
-      const Scratch<char> gathered(
-          ctx, s.stride_red != 1 ? smaller(piece, kReduceChunk) * calls.in_size : 0);
-      int64_t u = task * per_task, i = u / chunks, chunk = u % chunks;
-      for (; u < smaller(units, (task + 1) * per_task); u += together) {
-        const int64_t o = s.inner == 1 ? i : i / s.inner, column = s.inner == 1 ? 0 : i % s.inner;
-        const int64_t at = per_piece == 1 ? chunk : chunk / per_piece;
-        const int64_t begin = (chunk - at * per_piece) * kReduceChunk;
-        const int64_t n = smaller(piece - begin, kReduceChunk), first = at * piece + begin;
-        const char* p = in + calls.in_size * (o * s.stride_outer + column * s.stride_inner +
-                                              at * s.stride_piece + begin * s.stride_red);
-        if ((chunk += together) == chunks) {
-          chunk = 0;
-          ++i;
-        }
-        if (s.stride_red != 1) {
-          gather(p, n, gathered.get());
-          p = gathered.get();
-        }
+      for (int64_t u = task * per_task; u < smaller(units, (task + 1) * per_task); ++u) {
+        const int64_t o = chunks == 1 ? u : u / chunks, begin = (u - o * chunks) * kReduceChunk;
+        const Place at = place(o);
         char* target = chunks > 1 ? parts.get() + u * calls.acc_size : local;
-        calls.row(p, together, s.stride_piece, n, first, target, params);
-        if (chunks == 1) finish(target, u);
+        row(in + at.in * memory_size(), begin, smaller(s.red - begin, kReduceChunk), target);
+        if (chunks == 1) finish(target, 1, at.out, 0);
       }
     });
     if (chunks == 1) return;
-    for (int64_t i = 0; i < outputs; ++i) {
-      char* first = parts.get() + i * chunks * calls.acc_size;
+    for (int64_t o = 0; o < s.outer; ++o) {
+      char* first = parts.get() + o * chunks * calls.acc_size;
       combine_tree(first, chunks, 1);
-      finish(first, i);
+      finish(first, 1, place(o).out, 0);
     }
   }
 
-  // inner > 1 with unit stride: neighbouring columns side by side in registers.
+  // `cols` columns from p on, `rows` rows from `begin` on of the reduced axis. `later` holds as
+  // many accumulators as acc, `tile` kTileBytes.
+  void some_columns(const char* p, int64_t begin, int64_t rows, int64_t cols, char* acc,
+                    char* later, char* tile) const {
+    constexpr int64_t kLongPiece = 8;  // rows
+    const bool in_place = s.stored == Stored::plain && s.inner.stride == 1 &&
+                          (s.pieces == 1 || s.red / s.pieces >= kLongPiece);
+    int64_t some;
+    for (int64_t done = 0; done < rows; done += some) {
+      Run run = run_at(p, begin + done);
+      int64_t stride = s.stride_red;
+      if (in_place) {
+        some = smaller(run.n, rows - done);
+      } else {
+        some = smaller(rows - done, kTileBytes / (cols * calls.in_size));
+        char* to = tile;
+        for (int64_t r = 0; r < some; ++r, to += cols * calls.in_size) {
+          gather(run.p, s.inner.stride, cols, s.stored, calls.in_size, to);
+          if (--run.n > 0)
+            run.p += s.stride_red * memory_size();
+          else
+            run = run_at(p, begin + done + r + 1);
+        }
+        run.p = tile;
+        stride = cols;
+      }
+      calls.columns(run.p, some, stride, cols, begin + done, done == 0 ? acc : later, params);
+      if (done > 0) calls.combine(acc, later, cols, params);
+    }
+  }
+
+  // inner > 1: neighbouring columns side by side in registers.
   void columns() const {
-    const int64_t blocks = ceil_div(s.inner, kColumnBlock);
-    const int64_t width = smaller(s.inner, kColumnBlock);
+    const int64_t inner = s.inner.size;
+    const int64_t blocks = ceil_div(inner, kColumnBlock), width = smaller(inner, kColumnBlock);
     // Few columns and many rows: cut the rows too.
     int64_t chunk = s.red;
     if (s.outer * blocks < 16 && s.red >= 2 * (kReduceChunk / width)) chunk = kReduceChunk / width;
     const int64_t chunks = ceil_div(s.red, chunk);
     const int64_t units = s.outer * chunks * blocks;
-    const Scratch<char> parts(ctx, chunks > 1 ? s.outer * chunks * s.inner * calls.acc_size : 0);
+    const Scratch<char> parts(ctx, chunks > 1 ? s.outer * chunks * inner * calls.acc_size : 0);
     const int64_t per_task = at_least_one(kReduceChunk / (chunk * width));
+    const bool plain = s.pieces == 1 && s.inner.stride == 1 && s.stored == Stored::plain;
     run_tasks(ctx, ceil_div(units, per_task), [&](int64_t task) {
-      alignas(16) char local[kColumnBlock * kMaxAcc];
+      alignas(16) char local[kColumnBlock * kMaxAcc], later[kColumnBlock * kMaxAcc];
+      const Scratch<char> tile(ctx, plain ? 0 : kTileBytes);
       for (int64_t u = task * per_task; u < smaller(units, (task + 1) * per_task); ++u) {
         const int64_t col = (u % blocks) * kColumnBlock, c = u / blocks % chunks;
         const int64_t o = u / blocks / chunks, first = c * chunk;
-        const int64_t cols = smaller(s.inner - col, kColumnBlock);
-        const char* p = in + calls.in_size * (o * s.stride_outer + first * s.stride_red + col);
+        const int64_t cols = smaller(inner - col, kColumnBlock);
+        const Place at = place(o);
         char* target = local;
-        if (chunks > 1) target = parts.get() + ((o * chunks + c) * s.inner + col) * calls.acc_size;
-        calls.columns(p, smaller(s.red - first, chunk), s.stride_red, cols, first, target, params);
-        if (chunks > 1) continue;
-        for (int64_t j = 0; j < cols; ++j)
-          finish(local + j * calls.acc_size, o * s.inner + col + j);
+        if (chunks > 1) target = parts.get() + ((o * chunks + c) * inner + col) * calls.acc_size;
+        some_columns(in + (at.in + col * s.inner.stride) * memory_size(), first,
+                     smaller(s.red - first, chunk), cols, target, later, tile.get());
+        if (chunks == 1) finish(local, cols, at.out + col * s.inner.out, s.inner.out);
       }
     });
     if (chunks == 1) return;
     for (int64_t o = 0; o < s.outer; ++o) {
-      char* first = parts.get() + o * chunks * s.inner * calls.acc_size;
-      combine_tree(first, chunks, s.inner);
-      for (int64_t j = 0; j < s.inner; ++j) finish(first + j * calls.acc_size, o * s.inner + j);
+      char* first = parts.get() + o * chunks * inner * calls.acc_size;
+      combine_tree(first, chunks, inner);
+      finish(first, inner, place(o).out, s.inner.out);
     }
   }
 
   __attribute__((noinline)) void run() const {
-    const int64_t outputs = s.outer * s.inner;
-    if (outputs == 0) return;
     if (s.red == 0) {
       alignas(16) char acc[kMaxAcc];
       calls.identity(acc);
-      for (int64_t i = 0; i < outputs; ++i) finish(acc, i);
-    } else if (s.inner > 1 && s.stride_inner == 1) {
+      for (int64_t o = 0; o < s.outer; ++o) finish(acc, 1, place(o).out, 0);
+    } else if (s.inner.size > 1) {
       columns();
     } else {
       rows();
@@ -194,21 +283,17 @@ struct Reduction {
 
 // The work on elements, shared by the operations that differ in finish() only (their `Core`).
 template <class Core>
-void call_row(const char* p, int64_t rows, int64_t stride, int64_t n, int64_t first, char* acc,
-              const double* params) {
-  const auto* x = reinterpret_cast<const typename Core::In*>(p);
-  for (int64_t r = 0; r < rows; ++r, x += stride, acc += sizeof(typename Core::Acc)) {
-    const auto a = Core::row(x, n, first + r * n, params);
-    memcpy(acc, &a, sizeof(a));
-  }
+void call_row(const char* p, int64_t n, int64_t first, char* acc, const double* params) {
+  const auto a = Core::row(reinterpret_cast<const typename Core::In*>(p), n, first, params);
+  memcpy(acc, &a, sizeof(a));
 }
 template <class Op>
 void call_short_rows(const char* p, int64_t rows, int64_t stride, int64_t n, void* out, void* out2,
-                     int64_t first, const double* params) {
+                     int64_t first, int64_t step, const double* params) {
   const auto* x = reinterpret_cast<const typename Op::In*>(p);
   for (int64_t r = 0; r < rows; ++r, x += stride) {
     const typename Op::Acc acc = Op::Core::row(x, n, 0, params);
-    Op::finish(acc, n, out, out2, first + r, params);
+    Op::finish(acc, n, out, out2, first + r * step, params);
   }
 }
 template <class Core>
@@ -241,11 +326,13 @@ struct CallsOf {
     const Acc a = Op::identity();
     memcpy(acc, &a, sizeof(a));
   }
-  static void finish(const char* acc, int64_t red, void* out, void* out2, int64_t i,
-                     const double* params) {
-    Acc a;
-    memcpy(&a, acc, sizeof(a));
-    Op::finish(a, red, out, out2, i, params);
+  static void finish(const char* acc, int64_t count, int64_t red, void* out, void* out2, int64_t i,
+                     int64_t step, const double* params) {
+    for (; count > 0; --count, acc += sizeof(Acc), i += step) {
+      Acc a;
+      memcpy(&a, acc, sizeof(a));
+      Op::finish(a, red, out, out2, i, params);
+    }
   }
   static constexpr ReduceCalls calls = {sizeof(typename Op::In),
                                         sizeof(Acc),

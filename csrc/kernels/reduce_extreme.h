@@ -160,10 +160,39 @@ struct Position {
         for (int i = 0; i < lanes; ++i) out[j + i] = {best[i], first + index[i]};
       }
     } else {
-      for (int64_t j = 0; j < cols; ++j) out[j] = {p[j], first};
-      for (int64_t r = 1; r < rows; ++r)
-        for (int64_t j = 0; j < cols; ++j)
-          if (beats(p[r * stride + j], out[j].value)) out[j] = {p[r * stride + j], first + r};
+      // Row numbers as wide as the elements, in blocks of as many rows as they count.
+      using Index = decltype([] {
+        if constexpr (sizeof(T) == 1)
+          return uint8_t{};
+        else if constexpr (sizeof(T) == 2)
+          return uint16_t{};
+        else if constexpr (sizeof(T) == 4)
+          return uint32_t{};
+        else
+          return uint64_t{};
+      }());
+      constexpr int64_t kRows = int64_t{1} << (sizeof(T) < 4 ? 8 * sizeof(T) : 32);
+      T best[kColumnBlock];
+      Index index[kColumnBlock];
+      for (int64_t top = 0; top < rows; top += kRows) {
+        const T* q = p + top * stride;
+        memcpy(best, q, sizeof(T) * static_cast<size_t>(cols));
+        memset(index, 0, sizeof(index));
+        for (int64_t r = 1; r < smaller(rows - top, kRows); ++r) {
+#pragma GCC ivdep
+          for (int64_t j = 0; j < cols; ++j) {
+            const T x = q[r * stride + j];
+            const bool win = beats(x, best[j]);
+            best[j] = win ? x : best[j];
+            index[j] = win ? static_cast<Index>(r) : index[j];
+          }
+        }
+        for (int64_t j = 0; j < cols; ++j) {
+          asm volatile("");  // a few of these: vectors of them would be a lot of code
+          if (top == 0 || beats(best[j], out[j].value))
+            out[j] = {best[j], first + top + static_cast<int64_t>(index[j])};
+        }
+      }
     }
   }
   // out: values or null, out2: indices.

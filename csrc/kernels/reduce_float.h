@@ -264,9 +264,8 @@ struct Variance {
   using Core = VarianceCore<T>;
   static Acc identity() { return {0, v::kNan<double>, 0}; }
   static Acc combine(Acc a, Acc b, const double*) {
-    const double n = a.count + b.count, delta = b.mean - a.mean;
-    return {n, a.mean + delta * (b.count / n),
-            a.m2 + b.m2 + delta * delta * (a.count * b.count / n)};
+    const double n = a.count + b.count, delta = b.mean - a.mean, part = b.count / n;
+    return {n, a.mean + delta * part, a.m2 + b.m2 + delta * delta * (a.count * part)};
   }
   static void finish(Acc acc, int64_t, void* out, void* out2, int64_t i, const double* params) {
     const double freedom = acc.count - params[0];
