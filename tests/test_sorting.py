@@ -63,6 +63,23 @@ def test_sort_puts_nan_last() -> None:
 
 @pytest.mark.parametrize("largest", [True, False])
 @pytest.mark.parametrize("k", [0, 1, 3, 40, 100])
+@pytest.mark.parametrize("dtype", ["int64", "float64", "float32", "uint8"])
+def test_topk_of_a_few(dtype: str, k: int, largest: bool) -> None:
+    for high in (4, 120):  # with many ties and with some
+        data = rng().integers(0, high, (3, 1700)).astype(dtype)
+        if "float" in dtype:
+            data[1, [5, 900]] = NAN
+        for t in (T(data), T(data.T.copy()).t()):
+            values, indices = pycore.topk(t, k, 1, largest)
+            keys = np.where(data != data, high, data).astype(np.int64)
+            order = np.argsort(-keys if largest else keys, 1, kind="stable")[:, :k]
+            assert np.array_equal(indices.numpy(), order)
+            want = np.take_along_axis(data, order, 1)
+            assert np.array_equal(values.numpy(), want, equal_nan=want.dtype.kind == "f")
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("k", [0, 1, 3, 40, 100])
 def test_topk(k: int, largest: bool) -> None:
     data = rng().integers(0, 50, (3, 100)).astype(float)
     data[0, 5] = NAN
@@ -209,6 +226,13 @@ def test_nonzero() -> None:
         for got in (t.nonzero(as_tuple=True), pycore.where(t != 0)):
             assert isinstance(got, tuple)
             for a, b in zip(got, data.nonzero(), strict=True):
+                assert np.array_equal(a.numpy(), b)
+    for shape in [(300, 336), (20000, 3), (3, 20000), (30, 1, 40, 50)]:  # rows across chunks
+        for chance in (0.0, 0.003, 0.5, 1.0):
+            data = rng().random(shape) < chance
+            t = pycore.tensor(data)
+            assert np.array_equal(t.nonzero().numpy(), np.argwhere(data))
+            for a, b in zip(t.nonzero(as_tuple=True), data.nonzero(), strict=True):
                 assert np.array_equal(a.numpy(), b)
     assert T(3.0).nonzero().shape == (1, 0)
     assert T(0.0).nonzero().shape == (0, 0)

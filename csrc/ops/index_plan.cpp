@@ -245,8 +245,18 @@ Tensor set_positions(const Tensor& mask, int64_t scale) {
   // One place more than needed: the loop writes first and decides then whether to keep it.
   Tensor room = empty({{total + 1}}, DType::int64);
   auto* out = room.data<int64_t>();
-  int64_t kept = 0;
-  for (int64_t i = 0; i < mask.numel(); ++i) {
+  const int64_t n = mask.numel();
+  int64_t kept = 0, i = 0;
+  for (; i + 8 <= n; i += 8) {
+    uint64_t eight;
+    memcpy(&eight, p + i, sizeof(eight));
+    if (eight == 0) continue;  // often so in a sparse mask, hardly ever in others
+    for (int64_t k = i; k < i + 8; ++k) {
+      out[kept] = k * scale;
+      kept += p[k] != 0;
+    }
+  }
+  for (; i < n; ++i) {
     out[kept] = i * scale;
     kept += p[i] != 0;
   }

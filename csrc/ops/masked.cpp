@@ -138,16 +138,31 @@ Tensor nonzero_positions(const Tensor& input) {
   return set_positions(contiguous(mask));
 }
 
-// One column per dimension, in memory of stride `step`.
+// One column per dimension, in memory of stride `step`. Positions ascend: those of one row of the
+// last dimension follow each other and share the other coordinates.
 void split_positions(const Tensor& positions, const Dims& sizes, int64_t* out, int64_t column,
                      int64_t step) {
   const auto* p = positions.data<int64_t>();
+  const int64_t last = sizes.size() - 1, width = sizes[last];
   parallel_for(positions.numel(), 16384, [&](int64_t b, int64_t e) {
-    for (int64_t i = b; i < e; ++i) {
-      int64_t rest = p[i];
-      for (int64_t d = sizes.size() - 1; d >= 0; --d) {
-        out[d * column + i * step] = rest % sizes[d];
-        rest /= sizes[d];
+    for (int64_t i = b, end; i < e; i = end) {
+      int64_t row = p[i] / width;
+      const int64_t begin = row * width;
+      for (end = i + 1; end < e && p[end] - begin < width;) ++end;
+      int64_t* to = out + last * column;
+      if (last == 1 && step == 2) {
+        for (int64_t k = i; k < end; ++k) {
+          out[2 * k] = row;
+          out[2 * k + 1] = p[k] - begin;
+        }
+        continue;
+      }
+      for (int64_t k = i; k < end; ++k) to[k * step] = p[k] - begin;
+      for (int64_t d = last - 1; d >= 0; --d) {
+        to -= column;
+        const int64_t at = row % sizes[d];
+        row /= sizes[d];
+        for (int64_t k = i; k < end; ++k) to[k * step] = at;
       }
     }
   });

@@ -402,9 +402,13 @@ inline const uint64_t* nth_rank(uint64_t* ranks, uint64_t* other, int64_t k, int
 // The k least ranks seen so far as a heap, the greatest of them on top.
 template <class Rank>
 __attribute__((noinline)) void replace_greatest(Rank* heap, int64_t k, Rank rank) {
-  std::pop_heap(heap, heap + k);
-  heap[k - 1] = rank;
-  std::push_heap(heap, heap + k);
+  int64_t hole = 0;
+  for (int64_t child; (child = 2 * hole + 1) < k; hole = child) {
+    if (child + 1 < k && heap[child] < heap[child + 1]) ++child;
+    if (!(rank < heap[child])) break;
+    heap[hole] = heap[child];
+  }
+  heap[hole] = rank;
 }
 
 // One line of n values, `stride` apart, and the first `n` or fewer of its ranks.
@@ -427,10 +431,12 @@ struct RankedLine {
         other(room.second.get()) {}
 
   T value(int64_t i) const { return values[i * stride]; }
-  Rank rank(int64_t i) const {
+  uint64_t key_at(int64_t i) const {
     const uint64_t key = key_of(value(i));
-    return static_cast<Rank>(descending ? key ^ kLastKey<T> : key) << kPlaceBits |
-           static_cast<Rank>(static_cast<uint64_t>(i));
+    return descending ? key ^ kLastKey<T> : key;
+  }
+  Rank rank(int64_t i) const {
+    return static_cast<Rank>(key_at(i)) << kPlaceBits | static_cast<Rank>(static_cast<uint64_t>(i));
   }
   static uint64_t key(Rank r) { return static_cast<uint64_t>(r >> kPlaceBits); }
   static int64_t place(Rank r) {

@@ -387,7 +387,19 @@ static Pair topk(const Tensor& input, int64_t k, int64_t dim, bool largest, bool
       return least_ranks(ranks, line.other, k, line.n);
     }
     constexpr int64_t kShort = 4096;
-    if (line.n <= kShort) {
+    if constexpr (sizeof(*ranks) == 16) {
+      // Of wide values, keys alone are compared: that of an equal value further on is no less.
+      line.fill_part(0, k, ranks);
+      std::make_heap(ranks, ranks + k);
+      uint64_t bound = line.key(ranks[0]);
+      for (int64_t i = k; i < line.n; ++i)
+        if (__builtin_expect(line.key_at(i) < bound, 0)) {
+          replace_greatest(ranks, k, line.rank(i));
+          bound = line.key(ranks[0]);
+        }
+      std::sort_heap(ranks, ranks + k);
+      return static_cast<decltype(least_ranks(ranks, ranks, k, k))>(ranks);
+    } else if (line.n <= kShort) {
       // All ranks at once, and the best so far as a heap, the worst of them on top.
       auto* best = line.other;
       line.fill();
