@@ -44,10 +44,10 @@ void set_anomaly(bool enabled, bool check_nan);
 // Set by the Python layer: describes where the current operator was called from.
 extern std::string (*capture_forward_trace)();
 extern void (*warn_anomaly)(const std::string& node_name, const std::string& trace);
-// Between nodes of a long backward: lets the Python layer raise KeyboardInterrupt.
 // Hooks on saved tensors; run while GradMode::packs_saved.
 extern std::shared_ptr<void> (*pack_saved)(const Tensor&);
 extern Tensor (*unpack_saved)(const std::shared_ptr<void>&);
+// Between nodes of a long backward: lets the Python layer raise KeyboardInterrupt.
 extern void (*check_interrupt)();
 
 }  // namespace pycore
