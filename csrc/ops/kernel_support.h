@@ -29,6 +29,11 @@ inline Tensor kernel_output(const Tensor& t, DType dtype) {
 }
 inline const void* data_or_null(const Tensor& t) { return t.defined() ? t->data : nullptr; }
 
+// The dtype in which kernels that know float32 and float64 alone compute: that or the wider one.
+inline DType float_kernel_dtype(DType t) {
+  return t == DType::float64 || !is_floating(t) ? DType::float64 : DType::float32;
+}
+
 // Threads only where there is work for them.
 inline const kernels::Context& context_for(const Tensor& t) {
   return t.numel() > 16384 ? kernel_context() : serial_context();

@@ -270,13 +270,9 @@ struct AverageGradientBackward {
   void operator()(Backward& b) { b.set(0, average<Adaptive>(b.grad(), p, nullptr)); }
 };
 
-DType average_dtype(DType t) {
-  return t == DType::float64 || !is_floating(t) ? DType::float64 : DType::float32;
-}
-
 template <bool Adaptive>
 Tensor average(const Tensor& x, const PoolShape& p, const char* node_name) {
-  const DType inside = average_dtype(x.dtype());
+  const DType inside = float_kernel_dtype(x.dtype());
   const Tensor data = kernel_input(x, inside);
   Tensor y = empty(p.out_shape(), inside);
   const auto& table = *kernels_for("pool gradient", inside).pool;
@@ -291,7 +287,7 @@ Tensor average(const Tensor& x, const PoolShape& p, const char* node_name) {
 }
 template <bool Adaptive>
 Tensor average_gradient(const Tensor& gy, const PoolShape& p) {
-  const DType inside = average_dtype(gy.dtype());
+  const DType inside = float_kernel_dtype(gy.dtype());
   const Tensor g = kernel_input(gy, inside);
   Tensor gx = empty(p.in_shape(), inside);
   const auto& table = *kernels_now().pool;
