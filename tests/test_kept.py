@@ -188,3 +188,106 @@ def test_explain():
     with pycore.explain() as report:
         F.linear(pycore.randn(ROWS, 64), weight)
     assert "B kept" in str(report)
+
+
+# Batch, channels in and out, size, kernel, stride and groups: the forms of a convolution, with edges.
+CONVOLUTIONS = {
+    "weights as they lie": (1, 512, 512, 7, 3, 1, 1),  # 49 positions: one stands alone
+    "four alone": (1, 256, 128, 27, 3, 2, 1),  # 14 x 14 positions
+    "three alone": (1, 160, 96, 5, 5, 1, 1),
+    "rows that do not fill panels": (1, 257, 90, 6, 3, 2, 1),
+    "many positions": (2, 160, 300, 35, 3, 2, 1),
+    "direct": (1, 3, 30, 40, 7, 2, 1),
+    "direct, groups": (2, 64, 90, 9, 3, 2, 2),
+    "Winograd, few tiles": (1, 200, 150, 14, 3, 1, 1),
+    "Winograd, chunks": (1, 300, 40, 28, 3, 1, 1),
+    "Winograd, groups": (1, 64, 64, 15, 3, 1, 2),
+    "Winograd, many tiles": (3, 32, 40, 30, 3, 1, 1),
+}
+
+
+def convolved(x, weight, bias, shape):
+    return F.conv2d(x, weight, bias, stride=shape[5], padding=shape[4] // 2, groups=shape[6])
+
+
+@pytest.mark.parametrize("dtype", [pycore.float32, pycore.float64], ids=str)
+@pytest.mark.parametrize("shape", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
+def test_convolutions_the_same_bits(dtype, shape):
+    batch, channels, rows, size, kernel, _, groups = shape
+    x = pycore.randn(batch, channels, size, size, dtype=dtype)
+    weight = pycore.randn(rows, channels // groups, kernel, kernel, dtype=dtype)
+    bias = pycore.randn(rows, dtype=dtype)
+    threads = pycore.get_num_threads()
+    results = []
+    try:
+        for count in (1, 2, 5):
+            pycore.set_num_threads(count)
+            with pycore.enable_grad():  # never kept
+                tracked = weight.clone().requires_grad_()
+                results.append(convolved(x, tracked, bias, shape).detach())
+            mine = weight.clone()
+            before = kept_bytes()
+            results += [convolved(x, mine, bias, shape) for _ in range(3)]
+            assert kept_bytes() > before
+        with pycore.explain() as report:
+            convolved(x, mine, bias, shape)
+        assert "weights kept" in str(report)
+        x[:, :, 1, 1] = float("inf")  # where the Winograd form gives way to another one
+        results.append(convolved(x, weight.clone(), bias, shape))
+        results += [convolved(x, mine, bias, shape) for _ in range(3)]
+    finally:
+        pycore.set_num_threads(threads)
+    for result in results[:12]:
+        assert pycore.equal(result, results[0])
+    for result in results[12:]:
+        numpy.testing.assert_array_equal(result.numpy(), results[12].numpy())
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+@pytest.mark.parametrize("kernel", [(40, 32, 3, 3), (32, 3, 5, 5)], ids=["Winograd", "direct"])
+def test_writes_to_weights_of_convolutions(write, kernel):
+    matrix = pycore.randn(kernel[0], kernel[1] * kernel[2] * kernel[3])
+    weight = matrix.view(kernel)
+    x = pycore.randn(1, kernel[1], 16, 16)
+
+    def correct():
+        fresh = F.conv2d(x, weight.clone())
+        return pycore.equal(F.conv2d(x, weight), fresh)
+
+    before = kept_bytes()
+    for _ in range(3):
+        assert correct()
+    assert kept_bytes() > before
+    write(matrix)
+    if matrix.data_ptr() != weight.data_ptr():  # `data` was replaced
+        weight = matrix.view(kernel)
+    for _ in range(3):
+        assert correct()
+
+
+def test_one_weight_in_several_convolutions():
+    weight = pycore.randn(64, 32, 3, 3)
+    whole, halves = pycore.randn(1, 32, 16, 16), pycore.randn(1, 64, 16, 16)
+    for _ in range(4):
+        for x, w, groups in (
+            (whole, weight, 1),
+            (halves, weight, 2),
+            (whole, weight[:32], 1),
+            (whole, weight[32:], 1),
+            (pycore.randn(1, 96, 16, 16), weight.view(64, 96, 3, 1), 1),
+        ):
+            fresh = F.conv2d(x, w.clone(), groups=groups)
+            assert pycore.equal(F.conv2d(x, w, groups=groups), fresh)
+        x = pycore.randn(40, 288)
+        assert pycore.equal(
+            F.linear(x, weight.view(64, 288)), F.linear(x, weight.clone().view(64, 288))
+        )
+
+
+def test_training_convolutions_keeps_nothing():
+    before = kept_bytes()
+    layer = nn.Conv2d(32, 32, 3)
+    with pycore.enable_grad():
+        for _ in range(4):
+            layer(pycore.randn(1, 32, 16, 16)).sum().backward()
+    assert kept_bytes() == before

@@ -12,18 +12,10 @@ struct KeptForm {
   int32_t refs = 1;  // under the lock
   State state = State::asked_for;
   kernels::KeptLayout layout;
-  DType dtype;
-  const char* data;  // where the matrix begins, and how it lies
-  int64_t rows, columns, row_stride, column_stride;
+  KeptMatrix::Place place;
   void* memory = nullptr;
   size_t bytes = 0;
   KeptForm* next = nullptr;
-
-  bool of(const Tensor& t, kernels::KeptLayout l) const {
-    return layout == l && data == t->data && dtype == t.dtype() && rows == t.sizes()[0] &&
-           columns == t.sizes()[1] && row_stride == t.strides()[0] &&
-           column_stride == t.strides()[1];
-  }
 };
 
 namespace {
@@ -61,7 +53,16 @@ void share_with_others(Storage* s) {
   if (s->kept.load()) drop_kept(s);
 }
 
-KeptMatrix::KeptMatrix(const Tensor& matrix) : matrix_(matrix) {
+KeptMatrix::KeptMatrix(const Tensor& matrix)
+    : KeptMatrix(matrix, Place{matrix.dtype(), matrix.data<char>(), matrix.sizes()[0],
+                               matrix.sizes()[1], matrix.strides()[0], matrix.strides()[1], 1}) {}
+
+KeptMatrix::KeptMatrix(const Tensor& weight, int64_t groups)
+    : KeptMatrix(weight, Place{weight.dtype(), weight.data<char>(), weight.sizes()[0],
+                               weight.numel() / weight.sizes()[0],
+                               weight.numel() / weight.sizes()[0], 1, groups}) {}
+
+KeptMatrix::KeptMatrix(const Tensor& matrix, const Place& place) : matrix_(matrix), place_(place) {
   take = [](kernels::KeptOperand* self, kernels::KeptLayout layout, size_t bytes) {
     return static_cast<KeptMatrix*>(self)->find(layout, bytes);
   };
@@ -73,17 +74,11 @@ void* KeptMatrix::find(kernels::KeptLayout layout, size_t bytes) {
   const std::lock_guard<std::mutex> lock(g_lock);
   KeptForm *first = s->kept.load(), *form = first;
   int count = 0;
-  for (; form && !form->of(matrix_, layout); form = form->next) ++count;
+  const auto is_this = [&](const KeptForm& f) { return f.layout == layout && f.place == place_; };
+  for (; form && !is_this(*form); form = form->next) ++count;
   if (!form) {
     if (count == kFormsOfOneStorage) return nullptr;
-    form = new KeptForm{.layout = layout,
-                        .dtype = matrix_.dtype(),
-                        .data = matrix_.data<char>(),
-                        .rows = matrix_.sizes()[0],
-                        .columns = matrix_.sizes()[1],
-                        .row_stride = matrix_.strides()[0],
-                        .column_stride = matrix_.strides()[1],
-                        .next = first};
+    form = new KeptForm{.layout = layout, .place = place_, .next = first};
     s->kept = form;
     return nullptr;
   }

@@ -17,14 +17,27 @@ inline constexpr int64_t kKeptBytes = int64_t{128} << 20;
 class KeptMatrix : public kernels::KeptOperand {
  public:
   explicit KeptMatrix(const Tensor& matrix);
+  // The contiguous weights of a convolution: `groups` matrices, one row per output channel.
+  KeptMatrix(const Tensor& weight, int64_t groups);
   ~KeptMatrix();
   KeptMatrix(const KeptMatrix&) = delete;
   KeptMatrix& operator=(const KeptMatrix&) = delete;
 
  private:
+  // What tells the forms of one storage apart.
+  struct Place {
+    DType dtype;
+    const char* data;  // where the matrix begins, and how it lies
+    int64_t rows, columns, row_stride, column_stride, groups;
+    bool operator==(const Place&) const = default;
+  };
+  friend struct KeptForm;
+
+  KeptMatrix(const Tensor& matrix, const Place& place);
   void* find(kernels::KeptLayout layout, size_t bytes);
 
   const Tensor& matrix_;
+  const Place place_;
   KeptForm* form_ = nullptr;
   bool filling_ = false;
 };

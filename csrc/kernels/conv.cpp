@@ -19,6 +19,7 @@ namespace {
 namespace conv {
 
 using kernels::GemmArgs;
+using kernels::Kept;
 using kernels::report;
 
 template <class T>
@@ -72,10 +73,10 @@ inline bool is_three_by_three(const ConvArgs& g) {
 }
 
 // y = conv(x, weights) of a group's `channels` to `rows`, in the Winograd form where that is faster
-// and its results are finite; else says false.
+// and its results are finite; else says false. `kept` becomes null once it has been used.
 template <class T>
 bool winograd(const Context& ctx, const ConvArgs& g, bool backward, const void* src,
-              const void* weight, const void* bias, void* dst) {
+              const void* weight, const void* bias, void* dst, kernels::KeptOperand*& kept) {
   if constexpr (kWinograd<T>) {
     if (!is_three_by_three(g)) return false;
     const int64_t in = g.in_channels / g.groups, out = g.out_channels / g.groups;
@@ -110,7 +111,9 @@ bool winograd(const Context& ctx, const ConvArgs& g, bool backward, const void* 
     }
     if (job.pad[0] < 0 || job.pad[1] < 0 || !job.pays()) return false;
     report(ctx, "Winograd F(2x2, 3x3)");
-    if (run_winograd(ctx, job)) return true;
+    kernels::KeptOperand* const handle = kept;
+    kept = nullptr;
+    if (run_winograd(ctx, job, handle)) return true;
     report(ctx, "again, since not all results are finite");
   }
   return false;
@@ -142,7 +145,8 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
                  static_cast<const T*>(bias), static_cast<T*>(y));
     return;
   }
-  if (winograd<T>(ctx, g, false, x, weight, bias, y)) return;
+  kernels::KeptOperand* handle = g.weight_kept;
+  if (winograd<T>(ctx, g, false, x, weight, bias, y, handle)) return;
   const int64_t tap_count = volume(g.kernel), k = channels * tap_count;
   const Prepared prepared = prepared_input(g);
   Job<T> job{prepared,
@@ -162,25 +166,33 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
   const Grid grid = output_grid(g, prepared);
   Pass<T> pass{grid, tap_count, taps.get(), w, nullptr, 0, false};
   job.pass = &pass;
-  if (by_product(job) && weights_as_they_lie(job, k)) {
+  const bool product = by_product(job), as_they_lie = product && weights_as_they_lie(job, k);
+  const int64_t packed_size = g.groups * panels * k * kMr;
+  const Kept<T> kept(ctx, handle, kernels::KeptLayout::conv_panels, packed_size,
+                     "weights kept packed");
+  if (as_they_lie && !kept.get()) {
     report(ctx, "product of packed patches, weights as they lie");
-    run_product(ctx, job, k);
+    run_product(ctx, job, k, true);
     return;
   }
-  const Scratch<T> packed(ctx, g.groups * panels * k * kMr);
-  const int64_t per_task = max_of(1, kTaskWork / 4 / max_of(1, k * kMr));
-  run_tasks(ctx, ceil_div(g.groups * panels, per_task), [&](int64_t t) {
-    for (int64_t i = t * per_task; i < min_of(g.groups * panels, (t + 1) * per_task); ++i) {
-      const int64_t row = i % panels * per, left = rows - row;
-      if (left <= 0) continue;
-      gemm::pack_panel<T, kMr>(w + (i / panels * rows + row) * k, k, 1,
-                               static_cast<int>(min_of(left, per)), k, packed.get() + i * k * kMr);
-    }
-  });
-  pass.w = packed.get();
-  report(ctx, by_product(job) ? "product of packed patches" : "direct");
-  if (by_product(job)) {
-    run_product(ctx, job, 0);
+  const Scratch<T> scratch(ctx, kept.get() ? 0 : packed_size);
+  T* const packed = kept.get() ? kept.get() : scratch.get();
+  if (!kept.filled()) {
+    const int64_t per_task = max_of(1, kTaskWork / 4 / max_of(1, k * kMr));
+    run_tasks(ctx, ceil_div(g.groups * panels, per_task), [&](int64_t t) {
+      for (int64_t i = t * per_task; i < min_of(g.groups * panels, (t + 1) * per_task); ++i) {
+        const int64_t row = i % panels * per, left = rows - row;
+        if (left <= 0) continue;
+        gemm::pack_panel<T, kMr>(w + (i / panels * rows + row) * k, k, 1,
+                                 static_cast<int>(min_of(left, per)), k, packed + i * k * kMr);
+      }
+    });
+    kept.done();
+  }
+  pass.w = packed;
+  report(ctx, product ? "product of packed patches" : "direct");
+  if (product) {
+    run_product(ctx, job, 0, as_they_lie);
     return;
   }
   const Cut cut = grid.best_cut(kLanes<T>, takes_joined<T>(rows, per));
@@ -218,7 +230,8 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
                  static_cast<const T*>(bias), static_cast<T*>(grad_x));
     return;
   }
-  if (volume(g.out) > 0 && winograd<T>(ctx, g, true, grad_y, weight, bias, grad_x)) return;
+  kernels::KeptOperand* none = nullptr;
+  if (volume(g.out) > 0 && winograd<T>(ctx, g, true, grad_y, weight, bias, grad_x, none)) return;
   const int64_t tap_count = volume(g.kernel);
   const Prepared prepared = prepared_grad(g);
   Job<T> job{prepared,
@@ -315,7 +328,7 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
   });
   job.pass = pass_list.get();
   report(ctx, by_product(job) ? "product of packed patches" : "direct");
-  by_product(job) ? run_product(ctx, job, 0) : run_direct(ctx, job);
+  by_product(job) ? run_product(ctx, job, 0, false) : run_direct(ctx, job);
 }
 
 template <class T>

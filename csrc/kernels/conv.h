@@ -4,6 +4,7 @@
 
 #include "kernels/context.h"
 #include "kernels/dtype.h"
+#include "kernels/kept.h"
 
 namespace pycore::kernels {
 
@@ -20,6 +21,8 @@ struct ConvArgs {
   int64_t stride[3] = {1, 1, 1};
   int64_t pad[3] = {0, 0, 0};
   int64_t dilation[3] = {1, 1, 1};
+  KeptOperand* weight_kept =
+      nullptr;  // of forward, where the weights may stay as kernels read them
 };
 
 // Layouts, all contiguous: x [batch, in_channels, in...], weight [out_channels, in_channels /

@@ -53,7 +53,8 @@ struct Product {
   T* y;
   int64_t plane, y_image;
   int64_t positions;
-  int64_t lone = 0;  // positions at the end that stand in no panel
+  bool takes_lone;   // whether positions that would hardly fill another vector stand alone
+  int64_t lone = 0;  // so many at the end stand in no panel
 
   int64_t row_panels() const { return ceil_div(rows, per); }
   int64_t panels() const { return ceil_div(positions - lone, N); }
@@ -122,10 +123,10 @@ struct Product {
   }
   gemm::TileFn<T> tile(int here, int64_t cols) const {
     if (cols <= kLanes<T>) {
-      return w_row ? gemm::tile_of<T, 1, false, true>(here) : gemm::tile_of<T, 1, true, true>(here);
+      return w_row ? gemm::tile_of<T, 1, false, true>(here) : gemm::streaming_tile_of<T, 1>(here);
     }
     return w_row ? gemm::tile_of<T, gemm::kNv, false, true>(here)
-                 : gemm::tile_of<T, gemm::kNv, true, true>(here);
+                 : gemm::streaming_tile_of<T, gemm::kNv>(here);
   }
 
   // Finished sums of rows [i0, i1) of `count` positions from `first` on to where they belong.
@@ -169,12 +170,71 @@ struct Product {
     }
   }
 
+  // c[j * rows + i] of the lone positions j, whose patches lie `step` apart, for one panel of rows
+  // and rows [k0, k1) of the patches: their dot products with the rows of weights.
+  void multiply_lone(int64_t r, int64_t k0, int64_t k1, const T* patches, int64_t step,
+                     T* c) const {
+    const int64_t here = min_of(per, rows - r * per), depth = k1 - k0;
+    if (w_row != 0) {
+      gemm::dot_columns<T>(lone, depth, patches, step, w + r * per * w_row + k0, w_row, c, rows, 0,
+                           here, {nullptr, nullptr, k0 > 0, false});
+      return;
+    }
+    // In the order of dot_columns, which takes four, two or one at a time.
+    static_assert(kLanes<T> <= 2 || gemm::kKc / kLanes<T> <= gemm::kDotSteps);
+    int64_t j = 0;
+    const auto some = [&](auto size) {
+      constexpr int R = decltype(size)::value;
+      for (const int64_t end = j + R; j < end; ++j) {
+        dots_of_panel<gemm::DotShape<gemm::PlainDots<T>, R>::U>(
+            depth, patches + j * step, w + (r * k + k0) * kMr, static_cast<int>(here), k0 > 0,
+            c + j * rows);
+      }
+    };
+    if constexpr (kLanes<T> >= 8) {
+      while (j + 4 <= lone) some(gemm::Int<4>{});
+    }
+    while (j + 2 <= lone) some(gemm::Int<2>{});
+    if (j < lone) some(gemm::Int<1>{});
+  }
+  // What gemm::dot_tile makes of U sums at a time, with a lane for each row instead of one for each
+  // step along k, since the weights are packed: the same sums, added up in the same order.
+  template <int U>
+  static void dots_of_panel(int64_t depth, const T* x, const T* panel, int count, bool accumulate,
+                            T* c) {
+    constexpr int L = kLanes<T>;
+    const int64_t steps = depth / L, rest = depth % L;
+    for (int g = 0; g < count; g += L) {
+      const auto add = [&](int64_t i, Vec<T> sum) {
+        const T* a = panel + i * kMr + g;
+        return fma<T>(splat<T>(x[i]), kMr - g >= L ? load(a) : load_partial(a, kMr % L), sum);
+      };
+      Vec<T> lanes[L];
+      for (int l = 0; l < L; ++l) {
+        Vec<T> sums[U][1] = {};
+        if (l < rest) sums[0][0] = add(steps * L + l, sums[0][0]);
+        int64_t s = 0;
+        for (; s + U <= steps; s += U) {
+#pragma GCC unroll 8
+          for (int u = 0; u < U; ++u) sums[u][0] = add((s + u) * L + l, sums[u][0]);
+        }
+        for (; s < steps; ++s) sums[0][0] = add(s * L + l, sums[0][0]);
+        gemm::add_up<U, 1>(sums);
+        lanes[l] = sums[0][0];
+      }
+      for (int d = 1; d < L; d *= 2) {
+        for (int l = 0; l < L; l += 2 * d) lanes[l] += lanes[l + d];
+      }
+      const int here = count - g < L ? count - g : L;
+      store_partial(c + g, accumulate ? lanes[0] + load_partial(c + g, here) : lanes[0], here);
+    }
+  }
+
   // Tasks take rows; the patches are packed before, some rows of them at a time. Positions that
-  // would hardly fill another vector (7 x 7 = 3 * 16 + 1) are dot products with the rows of
-  // weights.
+  // would hardly fill another vector (7 x 7 = 3 * 16 + 1) may stand alone.
   void run_few(const Context& ctx) {
     constexpr int L = kLanes<T>;
-    lone = w_row != 0 && positions > L && positions % L <= kMostLone ? positions % L : 0;
+    lone = takes_lone && positions > L && positions % L <= kMostLone ? positions % L : 0;
     const int64_t pitch = panels() * N, depth = k_block();
     const int64_t fit = kPatchBytes / static_cast<int64_t>(sizeof(T)) / pitch;
     const int64_t chunk = min_of(k, max_of(1, fit / depth) * depth), panel_size = chunk * N + L;
@@ -199,18 +259,16 @@ struct Product {
       });
       run_tasks(ctx, tasks, [&](int64_t t) {
         const int64_t r0 = t * row_panels() / tasks, r1 = (t + 1) * row_panels() / tasks;
-        for (int64_t k0 = c0; k0 < c1; k0 += depth) {
-          const int64_t k1 = min_of(c1, k0 + depth);
-          for (int64_t r = r0; r < r1; ++r) {
+        for (int64_t r = r0; r < r1; ++r) {
+          for (int64_t k0 = c0; k0 < c1; k0 += depth) {
+            const int64_t k1 = min_of(c1, k0 + depth);
             for (int64_t p = 0; p < panels(); ++p) {
               if (w_row != 0) prefetch_rows(r + 1, k0, k1, p);
               multiply(r, r + 1, k0, k1, patches.get() + p * panel_size + (k0 - c0) * N, columns(p),
                        sums.get() + p * N, pitch);
             }
             if (lone == 0) continue;
-            gemm::dot_columns<T>(lone, k1 - k0, lone_patches + k0 - c0, chunk,
-                                 w + r * per * w_row + k0, w_row, lone_sums + r * per, rows, 0,
-                                 min_of(per, rows - r * per), {nullptr, nullptr, k0 > 0, false});
+            multiply_lone(r, k0, k1, lone_patches + k0 - c0, chunk, lone_sums + r * per);
           }
         }
         if (c1 < k) return;
@@ -275,9 +333,10 @@ bool weights_as_they_lie(const Job<T>& job, int64_t k) {
   return job.items / job.groups * most <= kFewPositions || job.rows * k >= kLargeWeights;
 }
 
-// `w_row` is that of weights which are not packed, else 0.
+// `w_row` is that of weights which are not packed, else 0. Whether lone positions are taken must
+// not depend on that: it shows in the bits.
 template <class T>
-void run_product(const Context& ctx, const Job<T>& job, int64_t w_row) {
+void run_product(const Context& ctx, const Job<T>& job, int64_t w_row, bool takes_lone) {
   const int64_t batch = job.items / job.groups, plane = job.prepared.plane();
   const int64_t planes = job.groups * job.channels, image = planes * plane;
   const int64_t image_bytes = image * static_cast<int64_t>(sizeof(T));
@@ -320,7 +379,8 @@ void run_product(const Context& ctx, const Job<T>& job, int64_t w_row) {
                            job.dst + (first * job.groups + group) * job.rows * job.plane,
                            job.plane,
                            job.groups * job.rows * job.plane,
-                           here * volume(pass.grid.size)};
+                           here * volume(pass.grid.size),
+                           takes_lone};
         product.positions <= kFewPositions ? product.run_few(ctx) : product.run_many(ctx);
       }
     }

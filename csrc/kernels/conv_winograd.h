@@ -13,11 +13,15 @@ namespace pycore {
 namespace {
 namespace conv {
 
+using kernels::Kept;
+
 constexpr int64_t kPoints = 16;
 constexpr int64_t kFewTiles = 256;         // for which weights are transformed where they are used
 constexpr int64_t kWeightWork = 256;       // multiplications for which a weight is transformed
 constexpr int64_t kTileBytes = 768 << 10;  // transformed inputs that one task holds
-constexpr int64_t kTileImages = 2 << 20;   // images that are prepared at a time
+constexpr int64_t kHeldTileBytes = 1 << 20;  // and at most, where few tiles are not cut into chunks
+constexpr int64_t kChunkBytes = 384 << 10;   // of so many
+constexpr int64_t kTileImages = 2 << 20;     // images that are prepared at a time
 // At the baseline it is left out: the library would be larger for processors of before 2013.
 #if defined(__AVX2__) || defined(__aarch64__)
 template <class T>
@@ -326,8 +330,8 @@ class TileProduct {
         for (int64_t r = r0; r < r1; ++r) {
           const int here = static_cast<int>(min_of(per, job_.rows - r * per));
           if (here <= 0) break;
-          const auto tile = cols < N ? gemm::tile_of<T, 1, true, true>(here)
-                                     : gemm::tile_of<T, gemm::kNv, true, true>(here);
+          const auto tile = cols < N ? gemm::streaming_tile_of<T, 1>(here)
+                                     : gemm::streaming_tile_of<T, gemm::kNv>(here);
           tile(c1 - c0, u + (r - r0) * u_panel + q * (c1 - c0) * kMr, 0, 0, b, N,
                m + q * pitch + (r * per - first) * count * N + p * N, count * N, cols, e);
         }
@@ -335,41 +339,62 @@ class TileProduct {
     }
   }
 
-  // Few tiles: all are transformed, then tasks take rows and transform the weights that they use.
-  void run_few(const Context& ctx, bool* finite) const {
-    const int64_t count = panels(), channels = job_.channels, depth = this->depth();
-    const Scratch<T> v(ctx, tile_size(count)), lone_v(ctx, kPoints * lone_ * channels);
-    const int64_t parts = max_of(1, min_of(channels / 16, 16 / count));
-    run_tasks(ctx, count * parts + (lone_ > 0), [&](int64_t t) {
-      const int64_t p = t / parts, part = t % parts;
-      if (p == count) return transform_lone(lone_v.get());
-      transform_tiles(p, part * channels / parts, (part + 1) * channels / parts, p, count, v.get());
-    });
-    const int64_t per = rows_per(), rows = ceil_div(job_.rows, per);
-    // Two panels of rows for each panel of tiles that comes from the L3 cache.
-    const int64_t wanted = count > 2 ? ceil_div(rows, 2) : rows;
-    const int64_t tasks = min_of(rows, ceil_div(wanted, 2) * 2);  // two threads get the same
-    run_tasks(ctx, tasks, [&](int64_t t) {
-      const int64_t r0 = t * rows / tasks, r1 = (t + 1) * rows / tasks;
-      const int64_t end = min_of(job_.rows, r1 * per), u_panel = kPoints * depth * kMr;
-      const Scratch<T> u(ctx, (r1 - r0) * u_panel + kLanes<T>);
-      const Scratch<T> m(ctx, sum_size(end - r0 * per, count));
-      const int64_t lone_panel = kPoints * lone_ * kLoneRows;
-      const Scratch<T> lone_m(ctx, (r1 - r0) * lone_panel);
-      for (int64_t c0 = 0; c0 < channels; c0 += depth) {
-        const int64_t c1 = min_of(channels, c0 + depth);
-        for (int64_t r = r0; r < r1; ++r) {
-          transform_weights(r, c0, c1, u.get() + (r - r0) * u_panel);
+  // Few tiles: tasks take rows and panels of tiles, transform these tiles for themselves, since
+  // sending them from one core's cache to another's takes longer, and some at a time, so that they
+  // stay in the cache; and the weights that they use, unless these are transformed at `kept`.
+  void run_few(const Context& ctx, const T* kept, bool* finite) const {
+    const int64_t per = rows_per(), rows = ceil_div(job_.rows, per), all = panels();
+    const Split split = split_of(rows, all, ctx.threads, !kept);
+    const int64_t channels = job_.channels, depth = this->depth();
+    run_tasks(ctx, split.rows * split.tiles, [&](int64_t t) {
+      const int64_t part = t / split.tiles, piece = t % split.tiles;
+      const int64_t r0 = part * rows / split.rows, r1 = (part + 1) * rows / split.rows;
+      const int64_t p0 = piece * all / split.tiles, p1 = (piece + 1) * all / split.tiles;
+      const int64_t chunks = chunks_of(p1 - p0), most = ceil_div(p1 - p0, chunks);
+      const int64_t lone = piece + 1 == split.tiles ? lone_ : 0;
+      const int64_t u_panel = kPoints * depth * kMr, lone_panel = kPoints * lone * kLoneRows;
+      const Scratch<T> v(ctx, tile_size(most)), m(ctx, sum_size(kPair * per, most));
+      const Scratch<T> lone_v(ctx, kPoints * lone * channels), lone_m(ctx, kPair * lone_panel);
+      // Weights that pass several chunks are transformed once.
+      const bool hold = !kept && chunks > 1;
+      const Scratch<T> own(
+          ctx, kept ? 0 : kLanes<T> + (hold ? (r1 - r0) * weight_panel() : kPair * u_panel));
+      if (hold) transform_weights(r0, r1, own.get());
+      if (lone) transform_lone(lone_v.get());
+      bool good = true;
+      for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        const int64_t first = p0 + chunk * (p1 - p0) / chunks;
+        const int64_t count = p0 + (chunk + 1) * (p1 - p0) / chunks - first;
+        const bool with_lone = lone && chunk + 1 == chunks;
+        for (int64_t p = 0; p < count; ++p) {
+          transform_tiles(first + p, 0, channels, p, count, v.get());
         }
-        multiply(r0, r1, c0, c1, u.get(), u_panel, 0, count, v.get(), m.get());
-        for (int64_t r = 0; r < r1 - r0; ++r) {
-          multiply_lone(c0, c1, u.get() + r * u_panel, lone_v.get(), lone_m.get() + r * lone_panel);
+        // Two panels of rows for each panel of tiles that comes from the next cache.
+        for (int64_t r = r0; r < r1; r += kPair) {
+          const int64_t next = min_of(r + kPair, r1), end = min_of(job_.rows, next * per);
+          for (int64_t c0 = 0; c0 < channels; c0 += depth) {
+            const int64_t c1 = min_of(channels, c0 + depth);
+            const bool whole = kept || hold;
+            const T* u = own.get();
+            if (whole)
+              u = (kept ? kept + r * weight_panel() : u + (r - r0) * weight_panel()) +
+                  c0 * kPoints * kMr;
+            for (int64_t i = r; !whole && i < next; ++i) {
+              transform_weights(i, c0, c1, own.get() + (i - r) * u_panel);
+            }
+            const int64_t pitch = whole ? weight_panel() : u_panel;
+            multiply(r, next, c0, c1, u, pitch, first, count, v.get(), m.get());
+            for (int64_t i = r; with_lone && i < next; ++i) {
+              multiply_lone(c0, c1, u + (i - r) * pitch, lone_v.get(),
+                            lone_m.get() + (i - r) * lone_panel);
+            }
+          }
+          good &= finish(first, first + count, r * per, end, m.get());
+          for (int64_t i = r; with_lone && i < next; ++i) {
+            good &= finish_lone(i * per, min_of(end, (i + 1) * per),
+                                lone_m.get() + (i - r) * lone_panel);
+          }
         }
-      }
-      bool good = finish(0, count, r0 * per, end, m.get());
-      for (int64_t r = r0; r < r1; ++r) {
-        good &=
-            finish_lone(r * per, min_of(end, (r + 1) * per), lone_m.get() + (r - r0) * lone_panel);
       }
       if (!good) mark(finite);
     });
@@ -419,6 +444,33 @@ class TileProduct {
   int64_t y_plane() const { return job_.out[0] * job_.out[1]; }
   int64_t image() const { return job_.groups * job_.channels * plane_; }
   int64_t columns(int64_t panel) const { return min_of(N, tiles_ - panel * N); }
+
+  static constexpr int64_t kPair = 2;  // panels of rows that are multiplied together
+  // Into how many parts `panels` of transformed tiles are taken one after the other.
+  int64_t chunks_of(int64_t panels) const {
+    const int64_t bytes = tile_size(panels) * static_cast<int64_t>(sizeof(T));
+    return bytes <= kHeldTileBytes ? 1 : min_of(panels, ceil_div(bytes, kChunkBytes));
+  }
+  // Parts of the rows and of the tiles, a task for each pair: those that end first on so many
+  // threads, by the time of a panel of weights times one of tiles in relation to that of the
+  // transforms, which each task makes for itself. How work is split does not show in the bits.
+  struct Split {
+    int64_t rows, tiles;
+  };
+  static Split split_of(int64_t rows, int64_t tiles, int64_t threads, bool weights) {
+    constexpr int64_t kProduct = 224, kTiles = 100, kWeights = 80;
+    Split best{1, 1};
+    int64_t least = INT64_MAX;
+    for (int64_t r = 1; r <= min_of(rows, threads); ++r) {
+      for (int64_t s = 1; s <= min_of(tiles, 2 * threads); ++s) {
+        const int64_t high = ceil_div(rows, r), wide = ceil_div(tiles, s);
+        const int64_t one = high * wide * kProduct + wide * kTiles + weights * high * kWeights;
+        const int64_t all = ceil_div(r * s, threads) * one;
+        if (all < least) least = all, best = {r, s};
+      }
+    }
+    return best;
+  }
   // Of one sum: short, since the rounding errors of sums are what this form has more of.
   int64_t depth() const { return ceil_div(job_.channels, ceil_div(job_.channels, 128)); }
   // With a line more than need be, so that the points' panels don't meet in one set of the cache.
@@ -489,9 +541,10 @@ class TileProduct {
   }
 };
 
-// False if a result is not finite: all have to be computed anew then.
+// False if a result is not finite: all have to be computed anew then. The transformed weights may
+// stay in memory of `handle`.
 template <class T>
-bool run_winograd(const Context& ctx, const WinogradJob<T>& job) {
+bool run_winograd(const Context& ctx, const WinogradJob<T>& job, kernels::KeptOperand* handle) {
   const ConvArgs tiles = job.tiles();
   const Prepared prepared = prepared_input(tiles);
   const Grid grid = output_grid(tiles, prepared);
@@ -510,13 +563,17 @@ bool run_winograd(const Context& ctx, const WinogradJob<T>& job) {
   };
   const TileProduct<T> shape = product(0, 0);
   const int64_t panels = shape.row_panels(), group_size = panels * shape.weight_panel();
-  const Scratch<T> weights(ctx, few ? 0 : job.groups * group_size);
-  if (!few) {
+  const Kept<T> kept(ctx, handle, kernels::KeptLayout::conv_winograd,
+                     job.groups * group_size + kLanes<T>, "weights kept transformed");
+  const Scratch<T> scratch(ctx, few || kept.get() ? 0 : job.groups * group_size);
+  T* const weights = kept.get() ? kept.get() : few ? nullptr : scratch.get();
+  if (weights && !kept.filled()) {
     run_tasks(ctx, job.groups * panels, [&](int64_t t) {
       const int64_t group = t / panels, r = t % panels;
       if (r * shape.rows_per() >= job.rows) return;
-      product(0, group).transform_weights(r, r + 1, weights.get() + t * shape.weight_panel());
+      product(0, group).transform_weights(r, r + 1, weights + t * shape.weight_panel());
     });
+    kept.done();
   }
   bool finite = true;
   for (int64_t first = 0; first < job.batch && finite; first += at_once) {
@@ -524,8 +581,8 @@ bool run_winograd(const Context& ctx, const WinogradJob<T>& job) {
                    images.get());
     for (int64_t group = 0; group < job.groups; ++group) {
       const TileProduct<T> here = product(first, group);
-      few ? here.run_few(ctx, &finite)
-          : here.run_many(ctx, weights.get() + group * group_size, &finite);
+      const T* u = weights ? weights + group * group_size : nullptr;
+      few ? here.run_few(ctx, u, &finite) : here.run_many(ctx, u, &finite);
     }
   }
   return finite;

@@ -56,28 +56,13 @@ struct Problem {
   kernels::KeptOperand* b_kept = nullptr;
 };
 
-// All of a packed B, if it is kept from call to call: get() is null where it is not.
+// All of a packed B, if it is kept.
 template <class T>
-class KeptB {
+class KeptB : public kernels::Kept<T> {
  public:
   KeptB(const Context& ctx, kernels::KeptOperand* handle, kernels::KeptLayout layout,
         int64_t elements)
-      : handle_(handle) {
-    if (!handle) return;
-    data_ =
-        static_cast<T*>(handle->take(handle, layout, sizeof(T) * static_cast<size_t>(elements)));
-    if (filled()) report(ctx, "B kept packed");
-  }
-  T* get() const { return data_; }
-  // Whether an earlier call packed it; else this one does, and says done().
-  bool filled() const { return data_ && handle_->filled; }
-  void done() const {
-    if (data_) handle_->filled = true;
-  }
-
- private:
-  kernels::KeptOperand* handle_;
-  T* data_ = nullptr;
+      : kernels::Kept<T>(ctx, handle, layout, elements, "B kept packed") {}
 };
 
 // The same problem as a kernel takes it.

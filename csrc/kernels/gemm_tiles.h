@@ -92,6 +92,13 @@ struct Plain {
   static PYCORE_INLINE Vec<T> add(Vec<T> a, Vec<T> b, Vec<T> sum) { return fma<T>(a, b, sum); }
 };
 
+// Plain, with a packed A that comes from memory: it asks for what it reads so many steps later. The
+// processor looks ahead too late for tiles, which read A a few bytes at a time.
+template <class T>
+struct StreamedA : Plain<T> {
+  static constexpr int kStepsAhead = 64;
+};
+
 // C[R, cols] = epilogue(sum over p of A[i, p] * B[p, :]), 0 < cols <= NV * kLanes.
 // A[i, p] sits at a[i * ars + p * acs]; when packed that is a[i + p * kMr].
 // B[p, :] are NV vectors at b + p * brs. Packed panels of B are padded; otherwise the last vector
@@ -122,6 +129,7 @@ __attribute__((noinline)) void tile(int64_t k, const T* a, int64_t ars, int64_t 
     }
     b += brs;
     if constexpr (PackedA) {
+      if constexpr (requires { Op::kStepsAhead; }) __builtin_prefetch(a + kMr * Op::kStepsAhead);
       a += kMr;
     } else {
 #pragma GCC unroll 8
@@ -167,6 +175,17 @@ inline TileFn<T, typename Op::B> tile_of(int rows) {
   } else {
     if (rows == R) return tile<T, R, NV, PackedA, PackedB, Op>;
     return tile_of<T, NV, PackedA, PackedB, R - 1, Op>(rows);
+  }
+}
+
+// For packed operands, of which A is read from memory. Low tiles are rare, and do without.
+template <class T, int NV, int R = kMr>
+inline TileFn<T> streaming_tile_of(int rows) {
+  if constexpr (R + 3 <= kMr) {
+    return tile_of<T, NV, true, true>(rows);
+  } else {
+    if (rows == R) return tile<T, R, NV, true, true, StreamedA<T>>;
+    return streaming_tile_of<T, NV, R - 1>(rows);
   }
 }
 

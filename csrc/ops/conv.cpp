@@ -2,6 +2,7 @@
 // are three operators whose derivatives are each other. Must not know Python.
 #include "kernels/conv.h"
 
+#include "core/kept.h"
 #include "ops/kernel_support.h"
 #include "ops/matrix.h"
 
@@ -32,11 +33,8 @@ struct Geometry {
 };
 
 // Data as the kernels want it: contiguous, in the dtype they compute in.
-DType kernel_dtype(DType t) {
-  return t == DType::float64 || !is_floating(t) ? DType::float64 : DType::float32;
-}
 Tensor prepared(const Tensor& t) {
-  return t.defined() ? kernel_input(t, kernel_dtype(t.dtype())) : t;
+  return t.defined() ? kernel_input(t, float_kernel_dtype(t.dtype())) : t;
 }
 
 // Narrow floats have the faster products: a convolution in which every position of the result
@@ -141,8 +139,12 @@ Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, const
   } else {
     const Tensor xd = prepared(x), wd = prepared(weight), bd = prepared(bias);
     y = empty(g.y_shape(), xd.dtype());
+    ConvArgs args = g.args;
+    // Where gradients are recorded, weights change before they are used again.
+    KeptMatrix kept(wd, args.groups);
+    if (wd.impl() == weight.impl() && !recording(x, weight, bias)) args.weight_kept = &kept;
     kernels_for("conv", xd.dtype())
-        .conv->forward[static_cast<int>(xd.dtype())](kernel_context(), g.args, xd->data, wd->data,
+        .conv->forward[static_cast<int>(xd.dtype())](kernel_context(), args, xd->data, wd->data,
                                                      data_or_null(bd), y->data);
     y = kernel_output(y, x.dtype());
   }
