@@ -61,6 +61,62 @@ def test_global_average(size: tuple, planes: int, dtype: str) -> None:
     assert np.allclose(y, expected, atol=4 * np.finfo(dtype).eps, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("size", "out"),
+    [((24, 24), (3, 3)), ((13, 37), (5, 6)), ((7, 7), (7, 1)), ((4, 9, 18), (2, 4, 5)), ((3, 4), (5, 7)), ((1000,), (7,))],
+    ids=str,
+)  # fmt: skip
+def test_adaptive_average(size: tuple, out: tuple, dtype: str) -> None:
+    draw = np.random.default_rng(6)
+    x, g = draw.standard_normal((5, *size)).astype(dtype), draw.standard_normal((5, *out))
+    expected, gradient = np.zeros((5, *out)), np.zeros(x.shape)
+    for at in np.ndindex(*out):
+        spans = [windows(n, o)[i] for n, o, i in zip(size, out, at, strict=True)]
+        window = (slice(None), *(slice(s.start, s.stop) for s in spans))
+        expected[(slice(None), *at)] = x[window].reshape(5, -1).mean(axis=1, dtype="float64")
+        share = g[(slice(None), *at)] / math.prod(map(len, spans))
+        gradient[window] += share.reshape(5, *(1 for _ in size))
+    t = pycore.from_numpy(x).requires_grad_()
+    y = getattr(F, f"adaptive_avg_pool{len(size)}d")(t, out)
+    y.backward(pycore.from_numpy(g.astype(dtype)))
+    bound = 32 * np.finfo(dtype).eps
+    assert np.allclose(y.detach().numpy(), expected, atol=bound, rtol=0)
+    assert np.allclose(t.grad.numpy(), gradient, atol=bound, rtol=0)
+
+
+@pytest.mark.parametrize("include", [True, False])
+@pytest.mark.parametrize("divisor", [None, 3])
+@pytest.mark.parametrize("ceil", [True, False])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"), [(5, 3, 2), (2, 3, 1), (8, 8, 0), (3, 2, 1)]
+)
+def test_average_with_borders(kernel, stride, padding, ceil, divisor, include) -> None:
+    """Rows longer and shorter than a vector, windows that overhang, every kind of divisor."""
+    for height, width in ((9, 11), (10, 40)):
+        x = np.random.default_rng(7).standard_normal((3, height, width))
+        spans = []
+        for n in (height, width):
+            steps = (n + 2 * padding - kernel + (stride - 1 if ceil else 0)) // stride + 1
+            starts = [i * stride - padding for i in range(steps)]
+            spans.append(
+                [
+                    (s, min(s + kernel, n + padding))
+                    for s in starts
+                    if s < n + (padding if not ceil else 0)
+                ]
+            )
+        expected = np.zeros((3, len(spans[0]), len(spans[1])))
+        for (i, (top, bottom)), (j, (left, right)) in itertools.product(*map(enumerate, spans)):
+            inside = x[:, max(top, 0) : bottom, max(left, 0) : right]
+            count = (bottom - top) * (right - left) if include else inside[0].size
+            expected[:, i, j] = inside.sum(axis=(1, 2)) / (divisor or count)
+        y = F.avg_pool2d(
+            pycore.from_numpy(x), kernel, stride, padding, ceil, include, divisor_override=divisor
+        )
+        assert np.allclose(y.numpy(), expected, atol=1e-14)
+
+
 @pytest.mark.parametrize("padding", [0, 1, 2])
 @pytest.mark.parametrize("length", [9, 63, 64, 130, 257])
 @pytest.mark.parametrize("stride", [2, 3, 4, 8])

@@ -13,6 +13,12 @@ using kernels::Context;
 using kernels::run_tasks;
 using kernels::Scratch;
 
+extern "C" char* getenv(const char*);
+extern "C" int atoi(const char*);
+inline int getenv_k() {
+  const char* e = getenv("POOLK");
+  return e ? atoi(e) : 1;
+}
 constexpr int64_t kTaskWork = 1 << 15;  // window positions that are worth a task
 
 // Calls f(first, last) on ranges of planes, each worth a task.
@@ -174,6 +180,25 @@ void scatter_grad(const Context& ctx, const PoolArgs& g, const void* grad_y, con
   });
 }
 
+template <class T, bool Backward, class Windows>
+void average_by_rows(const Context& ctx, const PoolArgs& g, const Windows& windows, const T* from,
+                     T* to) {
+  const int64_t in = volume(g.in), out = volume(g.out);
+  const Scratch<WindowOfColumns<T>> columns(ctx, g.out[2]);
+  for (int64_t o = 0; o < g.out[2]; ++o) {
+    const Span w = windows(2, o);
+    columns.get()[o] = {w.start, w.end, static_cast<T>(windows.count(2, o))};
+  }
+  for_planes(ctx, g.planes, in, [&](int64_t first, int64_t last) {
+    const Scratch<T> line(ctx, g.in[2] + kLanes<T>);
+    for (int64_t p = first; p < last; ++p) {
+      if (Backward) memset(to + p * in, 0, sizeof(T) * static_cast<size_t>(in));
+      avg_plane_by_rows<T, Backward>(g, windows, columns.get(), from + p * (Backward ? out : in),
+                                     to + p * (Backward ? in : out), line.get());
+    }
+  });
+}
+
 template <class T, bool Backward>
 void average(const Context& ctx, const PoolArgs& args, const void* source, void* target) {
   constexpr int L = kLanes<T>;
@@ -187,6 +212,9 @@ void average(const Context& ctx, const PoolArgs& args, const void* source, void*
     if (Backward) memset(to, 0, sizeof(T) * static_cast<size_t>(g.planes * in));
     return;
   }
+  // Splitting rows by the stride costs more than windows of these cost one by one.
+  if (g.stride[2] > 2 || (g.stride[2] == 2 && g.in[2] <= L))
+    return average_by_rows<T, Backward>(ctx, g, OrdinaryWindows{g}, from, to);
   const Prepared prepared = prepared_input(g);
   const Grid grid = output_grid(g, prepared);
   const int64_t tap_count = volume(g.kernel);
@@ -219,26 +247,19 @@ void adaptive_average(const Context& ctx, const PoolArgs& g, const void* source,
   const T* from = static_cast<const T*>(source);
   T* to = static_cast<T*>(target);
   const int64_t in = volume(g.in), out = volume(g.out);
-  PoolArgs even;
-  if (out > 1 && even_windows(g, even)) {
-    average<T, Backward>(ctx, even, from, to);
-    return;
+  if (out > 1) {
+    PoolArgs even;
+    if (even_windows(g, even)) return average<T, Backward>(ctx, even, from, to);
+    return average_by_rows<T, Backward>(ctx, g, AdaptiveWindows{g}, from, to);
   }
   for_planes(ctx, g.planes, in, [&](int64_t first, int64_t last) {
-    if (out == 1 && !Backward) {
-      means_of(from + first * in, last - first, in, to + first);
-      return;
-    }
-    for (int64_t p = first; p < last; ++p) {
-      if (out == 1) {
+    if constexpr (Backward) {
+      for (int64_t p = first; p < last; ++p) {
         const T share = from[p] / static_cast<T>(in);
         for (int64_t i = 0; i < in; ++i) to[p * in + i] = share;
-      } else if constexpr (Backward) {
-        memset(to + p * in, 0, sizeof(T) * static_cast<size_t>(in));
-        adaptive_avg_plane<T, true>(g, from + p * out, to + p * in);
-      } else {
-        adaptive_avg_plane<T, false>(g, from + p * in, to + p * out);
       }
+    } else {
+      means_of(from + first * in, last - first, in, to + first);
     }
   });
 }

@@ -71,32 +71,81 @@ struct AvgVectors {
   }
 };
 
-// Adaptive windows of uneven sizes, one plane.
-template <class T, bool Backward>
-void adaptive_avg_plane(const PoolArgs& g, const T* from, T* to) {
+// Windows along one dimension, and their part in the divisor: ordinary ones, and adaptive ones, of
+// which all positions count.
+struct OrdinaryWindows {
+  const PoolArgs& g;
+  Span operator()(int d, int64_t o) const { return window(g, d, o); }
+  int64_t count(int d, int64_t o) const {
+    return !g.divisor ? counted(g, d, o) : d == 0 ? g.divisor : 1;
+  }
+};
+struct AdaptiveWindows {
+  const PoolArgs& g;
+  Span operator()(int d, int64_t o) const { return adaptive_window(g, d, o); }
+  int64_t count(int d, int64_t o) const {
+    const Span s = adaptive_window(g, d, o);
+    return s.end - s.start;
+  }
+};
+template <class T>
+struct WindowOfColumns {
+  int64_t start, end;
+  T count;
+};
+
+// One plane, whole rows at a time: the rows of a row of windows are added up first, then what falls
+// into each window; backward, shares are spread the other way round. `columns` are the windows of a
+// row, `line` holds a row.
+template <class T, bool Backward, class Windows>
+void avg_plane_by_rows(const PoolArgs& g, const Windows& windows, const WindowOfColumns<T>* columns,
+                       const T* from, T* to, T* line) {
+  constexpr int L = kLanes<T>;
+  const int64_t width = g.in[2];
+  // Calls f(row, column, n) for n <= L columns of all rows of windows (od, oh).
+  const auto over = [&](const Span& d, const Span& h, int64_t c, const auto& f) {
+    const int n = static_cast<int>(min_of(L, width - c));
+    for (int64_t i = d.start; i < d.end; ++i) {
+      for (int64_t j = h.start; j < h.end; ++j) f((i * g.in[1] + j) * width + c, n);
+    }
+  };
   int64_t out = 0;
   for (int64_t od = 0; od < g.out[0]; ++od) {
-    const Span d = adaptive_window(g, 0, od);
+    const Span d = windows(0, od);
     for (int64_t oh = 0; oh < g.out[1]; ++oh) {
-      const Span h = adaptive_window(g, 1, oh);
-      for (int64_t ow = 0; ow < g.out[2]; ++ow, ++out) {
-        const Span w = adaptive_window(g, 2, ow);
-        const T count = static_cast<T>((d.end - d.start) * (h.end - h.start) * (w.end - w.start));
-        T sum{};
-        const T share = Backward ? from[out] / count : T{};
-        for (int64_t i = d.start; i < d.end; ++i) {
-          for (int64_t j = h.start; j < h.end; ++j) {
-            const int64_t row = (i * g.in[1] + j) * g.in[2];
-            for (int64_t k = w.start; k < w.end; ++k) {
-              if constexpr (Backward) {
-                to[row + k] += share;
-              } else {
-                sum += from[row + k];
-              }
-            }
-          }
+      const Span h = windows(1, oh);
+      const T rest = static_cast<T>(windows.count(0, od) * windows.count(1, oh));
+      if constexpr (Backward) {
+        memset(line, 0, sizeof(T) * static_cast<size_t>(width));
+        for (int64_t ow = 0; ow < g.out[2]; ++ow, ++out) {
+          const WindowOfColumns<T>& w = columns[ow];
+          const T share = from[out] / (rest * w.count);
+          for (int64_t k = w.start; k < w.end; ++k) line[k] += share;
         }
-        if constexpr (!Backward) to[out] = sum / count;
+        for (int64_t c = 0; c < width; c += L) {
+          const Vec<T> shares = load(line + c);
+          over(d, h, c, [&](int64_t at, int n) {
+            if (n == L) {
+              store(to + at, load(to + at) + shares);
+            } else {
+              store_partial(to + at, load_partial(to + at, n) + shares, n);
+            }
+          });
+        }
+      } else {
+        for (int64_t c = 0; c < width; c += L) {
+          Vec<T> sum{};
+          over(d, h, c, [&](int64_t at, int n) {
+            sum += n == L ? load(from + at) : load_partial(from + at, n);
+          });
+          store(line + c, sum);
+        }
+        for (int64_t ow = 0; ow < g.out[2]; ++ow, ++out) {
+          const WindowOfColumns<T>& w = columns[ow];
+          T sum{};
+          for (int64_t k = w.start; k < w.end; ++k) sum += line[k];
+          to[out] = sum / (rest * w.count);
+        }
       }
     }
   }
