@@ -53,7 +53,8 @@ void places_abreast(const Wide<T>* p, int64_t n, const T* values, int64_t* out,
   for (int64_t left = n; left > 1;) {
     const int64_t half = left / 2;
 #pragma GCC unroll 8
-    for (int64_t j = 0; j < kAbreast; ++j) base[j] += stays(base[j][half - 1], v[j]) ? 0 : half;
+    for (int64_t j = 0; j < kAbreast; ++j)  // an addition, where a choice might become a branch
+      base[j] += half & -static_cast<int64_t>(!stays(base[j][half - 1], v[j]));
     left -= half;
   }
   for (int64_t j = 0; j < kAbreast; ++j) out[j] = base[j] - p + (stays(*base[j], v[j]) ? 0 : 1);
