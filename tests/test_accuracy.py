@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 import pycore
+from pycore.nn import functional as F
 
 np = pytest.importorskip("numpy")
 
@@ -122,3 +125,21 @@ def test_pow(exponent):
         assert (np.signbit(g) == np.signbit(r))[whole].all()
         rest = ~whole & ~np.isnan(r)
         assert units(g[rest], e[rest]).max(initial=0) < 1.6
+
+
+def test_erf_of_float64():
+    rng = np.random.default_rng(0)
+    tiny = 10.0 ** rng.uniform(-308, 0, 2000)
+    x = np.concatenate(
+        [np.linspace(-6.5, 6.5, 20001), tiny, np.nextafter(1.0, [0, 2]), [5e-324, 1e300]]
+    )
+    exact = np.array([math.erf(v) for v in x])
+    got = pycore.erf(pycore.from_numpy(x)).numpy()
+    assert (np.abs(got - exact) / np.spacing(np.abs(exact))).max() < 2
+    ends = np.array([np.inf, -np.inf, -0.0, np.nan])
+    np.testing.assert_array_equal(
+        pycore.erf(pycore.from_numpy(ends)).numpy(), [1, -1, -0.0, np.nan]
+    )
+    got = F.gelu(pycore.from_numpy(x)).numpy()
+    want = x * 0.5 * (1 + np.array([math.erf(v * math.sqrt(0.5)) for v in x]))
+    np.testing.assert_allclose(got, want, rtol=1e-15, atol=1e-15)
