@@ -114,3 +114,18 @@ def test_nan_wins_in_gathered_rows():
         assert y.amax(1)[row].isnan() and y.amin(0)[column].isnan() and y.max().isnan()
         assert y.argmax(1)[row] == column and y.argmin(0)[column] == row
         assert y.argmax() == row * y.shape[1] + column
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int32", "uint8", "bool"])
+@pytest.mark.parametrize("source", ["float32", "float64", "bfloat16", "int32", "uint8"])
+def test_elements_are_cast_before_they_are_reduced(source, dtype) -> None:
+    numbers = [0.5, 0.75, 1.5, 3.25, 2.0, 1.0]
+    x = pycore.tensor(numbers, dtype=pycore.float64).to(getattr(pycore, source))
+    target = getattr(pycore, dtype)
+    for name in ("sum", "prod"):
+        got = getattr(pycore, name)(x, dtype=target)
+        assert got.dtype == target
+        cast = x.to(target).double().numpy()
+        expected = pycore.tensor([getattr(np, name)(cast)]).to(target)
+        assert got == expected, name
+        assert getattr(pycore, name)(x, 0, dtype=target) == expected, name

@@ -25,10 +25,16 @@ struct SumBackward1 : SumBackward {
   static constexpr bool saves = false;
 };
 
+// Elements are cast before they are summed or multiplied; from one integer type to another only the
+// result needs to be.
+Tensor cast_first(const Tensor& t, std::optional<DType> dtype) {
+  return dtype && (is_floating(*dtype) || t.is_floating()) ? to_dtype(t, *dtype) : t;
+}
+
 Tensor sum_masked(const Tensor& t, const SmallVec<bool, 6>& mask, bool keepdim,
                   std::optional<DType> dtype, bool all) {
   DType result = dtype.value_or(is_floating(t.dtype()) ? t.dtype() : DType::int64);
-  Tensor x = dtype && is_floating(*dtype) ? to_dtype(t, *dtype) : t;
+  Tensor x = cast_first(t, dtype);
   Tensor out =
       run_reduce(Reduce::sum, x, mask, keepdim, is_floating(x.dtype()) ? x.dtype() : DType::int64);
   if (recording(x)) {
@@ -238,7 +244,7 @@ struct ProdBackward1 : ProdBackward {
 Tensor prod_masked(const Tensor& input, DimMask mask, bool keepdim, std::optional<DType> dtype,
                    bool all) {
   const DType result = dtype.value_or(input.is_floating() ? input.dtype() : DType::int64);
-  const Tensor x = is_floating(result) ? to_dtype(input, result) : input;
+  const Tensor x = cast_first(input, dtype);
   Tensor out =
       run_reduce(Reduce::prod, x, mask, keepdim, is_floating(result) ? result : DType::int64);
   if (recording(x)) {
