@@ -38,22 +38,20 @@ namespace {
 struct Group {
   int64_t size, stride, out;
 };
-using Groups = SmallVec<Group, 6>;
+using Groups = SmallVec<Group, 6>;  // the fastest first
 
 void add_group(Groups& groups, Group g) {
-  if (!groups.empty() && groups.back().stride == g.stride * g.size) {
-    g.size *= groups.back().size;
-    groups.back() = g;
-  } else {
+  if (!groups.empty() && g.stride == groups.back().stride * groups.back().size)
+    groups.back().size *= g.size;
+  else
     groups.push_back(g);
-  }
 }
 
-// The reduced dimensions, from large strides to small ones: the order in memory. Repeated elements
-// (stride 0) come first, so that runs in memory stay long.
+// The reduced dimensions, from small strides to large ones: the order in memory. Repeated elements
+// (stride 0) come last, so that runs in memory stay long.
 void sort_by_stride(Groups& groups) {
   const auto before = [](const Group& a, const Group& b) {
-    return a.stride == 0 ? b.stride != 0 : b.stride != 0 && a.stride > b.stride;
+    return a.stride != 0 && (b.stride == 0 || a.stride < b.stride);
   };
   for (int64_t i = 1; i < groups.size(); ++i)
     for (int64_t j = i; j > 0 && before(groups[j], groups[j - 1]); --j)
@@ -69,47 +67,47 @@ bool direct_shape(const Tensor& t, const SmallVec<bool, 6>& mask, bool in_order,
                   kernels::ReduceShape& s) {
   Groups kept, reduced;
   int64_t outputs = 1;
-  for (int64_t i = t.dim() - 1; i >= 0; --i)
-    if (!mask[i]) outputs *= t.sizes()[i];
-  for (int64_t i = 0, left = outputs; i < t.dim(); ++i) {
-    const int64_t size = t.sizes()[i];
-    if (!mask[i]) left /= size;
-    if (size != 1) add_group(mask[i] ? reduced : kept, {size, t.strides()[i], left});
+  for (int64_t i = t.dim() - 1; i >= 0; --i) {
+    const int64_t size = t.sizes()[i], stride = t.strides()[i];
+    if (size == 1) continue;
+    if (mask[i]) {
+      add_group(reduced, {size, stride, 0});
+    } else {
+      add_group(kept, {size, stride, outputs});
+      outputs *= size;
+    }
   }
   if (!in_order && reduced.size() > 1) sort_by_stride(reduced);
   if (reduced.size() > 2) return false;
   if (!reduced.empty()) {
-    s.red = reduced.back().size;
-    s.stride_red = reduced.back().stride;
-    if (reduced.size() == 2) {
-      s.pieces = reduced[0].size;
-      s.stride_piece = reduced[0].stride;
-      s.red *= s.pieces;
-    }
+    s.red = reduced[0].size;
+    s.stride_red = reduced[0].stride;
   }
+  if (reduced.size() == 2) {
+    s.pieces = reduced[1].size;
+    s.stride_piece = reduced[1].stride;
+    s.red *= s.pieces;
+  }
+  if (kept.empty()) return true;
   // Side by side go the outputs whose inputs lie closest to each other, unless the elements of each
   // lie closer and are more than a few.
   constexpr int64_t kShort = 8, kMany = 16;
-  int64_t inner = -1;
-  for (int64_t i = 0; i < kept.size(); ++i)
-    if (inner < 0 || (kept[i].stride != 0 && kept[i].stride <= kept[inner].stride) ||
-        kept[inner].stride == 0)
-      inner = i;
-  if (inner >= 0) {
-    const bool closer =
-        reduced.empty() || s.stride_red == 0 ||
-        (kept[inner].stride < s.stride_red && (kept[inner].stride != 0 || s.stride_red != 1));
-    if (closer || (s.red <= kShort && kept[inner].size >= kMany)) {
-      s.inner = {kept[inner].size, kept[inner].stride, kept[inner].out};
-      kept.erase(inner);
-    }
+  int64_t at = 0;
+  for (int64_t i = 1; i < kept.size(); ++i)
+    if (kept[at].stride == 0 || (kept[i].stride != 0 && kept[i].stride < kept[at].stride)) at = i;
+  const Group closest = kept[at];
+  const bool closer = reduced.empty() || s.stride_red == 0 ||
+                      (closest.stride < s.stride_red && (closest.stride != 0 || s.stride_red != 1));
+  if (closer || (s.red <= kShort && closest.size >= kMany)) {
+    s.inner = {closest.size, closest.stride, closest.out};
+    kept.erase(at);
   }
   if (kept.size() > kernels::ReduceShape::kLoops) return false;
-  for (int64_t i = 0; i < kept.size(); ++i) {
-    s.loop[i] = {kept[i].size, kept[i].stride, kept[i].out};
-    s.loops = static_cast<int>(i) + 1;
+  for (int64_t i = kept.size() - 1, to = 0; i >= 0; --i, ++to) {
+    s.loop[to] = {kept[i].size, kept[i].stride, kept[i].out};
+    s.loops = static_cast<int>(to) + 1;
+    s.outer *= kept[i].size;
   }
-  s.outer = outputs / s.inner.size;
   return true;
 }
 

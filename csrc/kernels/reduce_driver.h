@@ -95,6 +95,18 @@ struct Reduction {
   }
   int64_t memory_size() const { return s.stored == Stored::plain ? calls.in_size : 2; }
 
+  // n elements from a position of the axis that starts at p, side by side.
+  void gather_pieces(const char* p, int64_t position, int64_t n, char* to) const {
+    const int64_t piece = s.red / s.pieces, next = s.stride_piece * memory_size();
+    int64_t within = s.pieces == 1 ? position : position % piece;
+    if (s.pieces > 1) p += position / piece * next;
+    for (int64_t m; n > 0; n -= m, to += m * calls.in_size, within = 0, p += next) {
+      m = smaller(piece - within, n);
+      gather(p + within * s.stride_red * memory_size(), s.stride_red, m, s.stored, calls.in_size,
+             to);
+    }
+  }
+
   // n elements from `begin` on of the axis that starts at p.
   void row(const char* p, int64_t begin, int64_t n, char* acc) const {
     constexpr int64_t kLongPiece = 512;  // bytes from which on a call of its own is cheaper
@@ -113,14 +125,7 @@ struct Reduction {
         some = smaller(run.n, n - done);
       } else {
         some = smaller(kGatherBytes / calls.in_size, n - done);
-        char* to = gathered;
-        for (int64_t i = 0; i < some;) {
-          const Run run = run_at(p, begin + done + i);
-          const int64_t m = smaller(run.n, some - i);
-          gather(run.p, s.stride_red, m, s.stored, calls.in_size, to);
-          to += m * calls.in_size;
-          i += m;
-        }
+        gather_pieces(p, begin + done, some, gathered);
       }
       calls.row(from, some, begin + done, done == 0 ? acc : later, params);
       if (done > 0) calls.combine(acc, later, 1, params);

@@ -63,6 +63,7 @@ inline void gather_wide(const char* from, int64_t stride, int64_t n, Stored stor
 __attribute__((noinline)) inline void gather(const char* p, int64_t stride, int64_t n,
                                              Stored stored, int64_t size, char* to) {
   if (stored != Stored::plain) return gather_wide(p, stride, n, stored, to);
+  if (stride == 1) return static_cast<void>(memcpy(to, p, static_cast<size_t>(n * size)));
   switch (size) {
     case 1:
       return gather_as<uint8_t>(p, stride, n, to);
