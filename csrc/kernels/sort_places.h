@@ -153,25 +153,14 @@ __attribute__((noinline)) void take(const int32_t* __restrict both, int64_t n, u
                                     const int32_t* __restrict keys,
                                     const int32_t* __restrict places, int32_t* __restrict sorted,
                                     int64_t* __restrict sorted_places) {
-  if constexpr (!kPlaces)
-    for (int64_t i = 0; i < n; ++i) sorted_places[i] = static_cast<uint32_t>(both[i]) & mask;
+  for (int64_t i = 0; i < n; ++i) sorted_places[i] = static_cast<uint32_t>(both[i]) & mask;
   if constexpr (kKeys || kPlaces) {
-    const auto take_one = [&](int64_t i) {
-      const uint32_t at = static_cast<uint32_t>(both[i]) & mask;
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < n; ++i) {
+      int64_t at = sorted_places[i];
+      asm volatile("" : "+r"(at));  // or the compiler makes gathers of the loads
+      if constexpr (kKeys) sorted[i] = keys[at];
       if constexpr (kPlaces) sorted_places[i] = static_cast<uint32_t>(places[at]);
-      return kKeys ? static_cast<uint32_t>(keys[at]) : 0;
-    };
-    int64_t i = 0;
-#pragma GCC unroll 4
-    for (; i + 2 <= n; i += 2) {
-      const uint64_t first = take_one(i), second = take_one(i + 1);
-      uint64_t pair = second << 32 | first;
-      asm volatile("" : "+r"(pair));  // or the compiler makes gathers of the loads
-      if constexpr (kKeys) memcpy(sorted + i, &pair, sizeof(pair));
-    }
-    if (i < n) {
-      const uint32_t last = take_one(i);
-      if constexpr (kKeys) sorted[i] = static_cast<int32_t>(last);
     }
   }
 }
@@ -191,6 +180,12 @@ __attribute__((noinline)) void sort_block(const Context& ctx, const Placed& s, i
     const uint32_t excess = static_cast<uint32_t>(keys[i]) - least - (keys[i] < 0 ? 0 : gap);
     both[i] =
         static_cast<int32_t>((excess >> lost << place_bits | static_cast<uint32_t>(i)) ^ sign);
+  }
+  constexpr int64_t kLine = 64, kNear = 2048;  // results of so many leave room in the nearest cache
+  if (n <= kNear) {
+    // The lines of the results come while the keys are sorted.
+    for (int64_t i = 0; i < n; i += kLine / 4) __builtin_prefetch(sorted + i, 1);
+    for (int64_t i = 0; i < n; i += kLine / 8) __builtin_prefetch(s.sorted_places + i, 1);
   }
   vector_sort<int32_t>(ctx, both, n, s.spare_places);
   if (lost == 0) {

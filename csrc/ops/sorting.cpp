@@ -215,7 +215,7 @@ class PlacedSort {
   }
 
   void sort_rows(int64_t begin, int64_t end) const {
-    constexpr int64_t kElements = 4096;
+    constexpr int64_t kElements = 2048;
     const bool even = from_.outer_step.has_value();
     const int64_t most = even ? std::clamp<int64_t>(kElements / n_, 1, end - begin) : 1;
     Ints keys(kernel_context(), most * n_ + kernels::kSortSpare), spare = spare_room();
@@ -226,6 +226,10 @@ class PlacedSort {
       int32_t* sorted =
           item_ != 4 ? sorted_keys.get() : static_cast<int32_t*>(static_cast<void*>(values));
       const int64_t count = std::min(most, end - o);
+      if (most > 1 && from_.stride == 1 && o + most < end) {  // to arrive while these are sorted
+        const char* next = at(o + most, 0);
+        for (int64_t i = 0; i < most * n_ * item_; i += 64) __builtin_prefetch(next + i, 0, 2);
+      }
       sort({at(o, 0), count, from_.outer_step.value_or(0), from_.stride}, keys.get(), sorted,
            values, places, spare.get());
     }
