@@ -95,7 +95,8 @@ void forward_part(const Context& ctx, const RecurrentForward& d, const Part& par
     change(part.running(t));
     if (!live) continue;
     const Rows<T> out = part.rows<T>(d.out, t);
-    const ForwardStep<T> all{H,
+    const ForwardStep<T> all{shape.kind,
+                             H,
                              static_cast<const T*>(d.bias_new),
                              d.keep,
                              d.direct,
@@ -105,7 +106,8 @@ void forward_part(const Context& ctx, const RecurrentForward& d, const Part& par
                              projection ? wide : next,
                              Cell::kMemory ? c : h};
     const auto cell = [&](int64_t first, int64_t n, const Sums<T>& sums, int64_t u, int blocks) {
-      const ForwardStep<T> s{H,
+      const ForwardStep<T> s{shape.kind,
+                             H,
                              all.bias_new,
                              d.keep,
                              d.direct,
@@ -306,6 +308,7 @@ void backward_part(const Context& ctx, const RecurrentBackward& d, const Part& p
     const auto cell = [&](int64_t first, int64_t rows, const Sums<T>& sums, int64_t u,
                           bool outside) {
       const BackwardStep<T> s{
+          shape.kind,
           H,
           shifted(gates, first),
           shifted(saved, first),
@@ -421,9 +424,8 @@ void run_forward(const Context& ctx, const RecurrentShape& shape, const Recurren
     case Recurrence::gru:
       return forward_cell<T, Gru<T>>(ctx, shape, d, count);
     case Recurrence::rnn_tanh:
-      return forward_cell<T, Simple<T, true>>(ctx, shape, d, count);
     case Recurrence::rnn_relu:
-      return forward_cell<T, Simple<T, false>>(ctx, shape, d, count);
+      return forward_cell<T, Simple<T>>(ctx, shape, d, count);
   }
 }
 template <class T>
@@ -435,9 +437,8 @@ void run_backward(const Context& ctx, const RecurrentShape& shape, const Recurre
     case Recurrence::gru:
       return backward_cell<T, Gru<T>>(ctx, shape, d, count);
     case Recurrence::rnn_tanh:
-      return backward_cell<T, Simple<T, true>>(ctx, shape, d, count);
     case Recurrence::rnn_relu:
-      return backward_cell<T, Simple<T, false>>(ctx, shape, d, count);
+      return backward_cell<T, Simple<T>>(ctx, shape, d, count);
   }
 }
 

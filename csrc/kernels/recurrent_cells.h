@@ -34,6 +34,7 @@ struct SplitRows {
 
 template <class T>
 struct ForwardStep {
+  Recurrence kind;
   int64_t hidden;
   const T* bias_new;
   bool keep;
@@ -45,6 +46,7 @@ struct ForwardStep {
 
 template <class T>
 struct BackwardStep {
+  Recurrence kind;
   int64_t hidden;
   Rows<const T> gates, saved, out;
   SplitRows<T> previous;   // c (LSTM) or h (GRU) of the step before
@@ -236,7 +238,8 @@ struct Gru {
   }
 };
 
-template <class T, bool kTanh>
+// tanh or relu: asked of each vector, since whole layers of their own would be much code.
+template <class T>
 struct Simple {
   static constexpr int kGates = 1, kBlocks = 4;
   static constexpr bool kCarry = false, kMemory = false;
@@ -250,7 +253,8 @@ struct Simple {
         if (u >= H) break;
         const int n = lanes_at<T>(u, H);
         const Vec<T> x = sums.template at<kGates>(i, b, 0) + load_n<T>(s.gates[i] + u, n);
-        const Vec<T> h = kTanh ? tanh<T>(x) : select<T>(x < T(0), Vec<T>{}, x);
+        const Vec<T> h =
+            s.kind == Recurrence::rnn_tanh ? tanh<T>(x) : select<T>(x < T(0), Vec<T>{}, x);
         store_n<T>(s.h[i] + u, h, n);
         store_n<T>(s.out[i] + u, h, n);
       }
@@ -267,8 +271,9 @@ struct Simple {
         const int n = lanes_at<T>(u, H);
         const Vec<T> dh = incoming<T>(s, sums, i, b, u, n);
         const Vec<T> h = load_n<T>(s.out[i] + u, n);
+        const bool smooth = s.kind == Recurrence::rnn_tanh;
         store_n<T>(s.gradients[i] + u,
-                   kTanh ? dh * (T(1) - h * h) : select<T>(h <= T(0), Vec<T>{}, dh), n);
+                   smooth ? dh * (T(1) - h * h) : select<T>(h <= T(0), Vec<T>{}, dh), n);
       }
     }
   }
