@@ -28,13 +28,15 @@ void block(int64_t kc, const T* a, int64_t ars, int64_t acs, int64_t rows_per,
   // are read in runs as long as can be.
   const int64_t together = PackedA ? max_of(i1 - i0, 1) : rows_per;
   const int64_t b_step = PackedB ? kNr<T> : brs;
+  // Operations of their own have tiles for few rows only: each height is code.
+  constexpr int kMost = __is_same(Op, Plain<T>) ? kMr : kWideRows;
   const auto pick = [](int64_t rows, int width) {
     if constexpr (!PackedB) {
       if (width == kWide)
         return tile_of<T, kWide, PackedA, PackedB, kWideRows, Op>(static_cast<int>(rows));
     }
-    return width == 1 ? tile_of<T, 1, PackedA, PackedB, kMr, Op>(static_cast<int>(rows))
-                      : tile_of<T, kNv, PackedA, PackedB, kMr, Op>(static_cast<int>(rows));
+    return width == 1 ? tile_of<T, 1, PackedA, PackedB, kMost, Op>(static_cast<int>(rows))
+                      : tile_of<T, kNv, PackedA, PackedB, kMost, Op>(static_cast<int>(rows));
   };
   for (int64_t j = j0; j < j1;) {
     int width = kNv;

@@ -211,6 +211,13 @@ void pack_side_by_side(const typename K::Source* src, int64_t ps, int count, int
   }
 }
 
+// Rows of lanes, `stride` apart, turned into a panel: one function for all types.
+template <int W>
+__attribute__((noinline)) void pack_stage(const float* rows, int64_t stride, int count,
+                                          int64_t lanes, float* dst) {
+  pack_rows<float, W>([=](int i) { return rows + i * stride; }, count, lanes, dst);
+}
+
 // One panel: lane i of step p holds src[i * is + (p * kGroup + g) * ps], g < kGroup.
 template <class K, int W>
 void pack_narrow(const typename K::Source* src, int64_t is, int64_t ps, int count, int64_t k,
@@ -237,8 +244,8 @@ void pack_narrow(const typename K::Source* src, int64_t is, int64_t ps, int coun
           for (int64_t t = n; t < lanes * G; ++t) stage[i][t] = E{};
         }
       }
-      pack_rows<float, W>([&](int i) { return reinterpret_cast<const float*>(stage[i]); }, count,
-                          lanes, reinterpret_cast<float*>(dst) + p * W);
+      pack_stage<W>(reinterpret_cast<const float*>(stage[0]), kChunk, count, lanes,
+                    reinterpret_cast<float*>(dst) + p * W);
     }
     return;
   }

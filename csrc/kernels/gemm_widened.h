@@ -99,6 +99,7 @@ void read_in_place(const Context& ctx, const NarrowProblem<K>& q, bool spread) {
   const Scratch<float> a(ctx, q.m * q.k);
   const Strides as = widen_matrix(q.a, q.ars, q.acs, q.m, q.k, a.get());
   const WideEpilogue<K> e(ctx, q);
+  const int64_t rows_per = ceil_div(q.m, ceil_div(q.m, kWideRows));
   const int64_t groups = ceil_div(q.n, kColumns);
   const int64_t tasks = min_of(groups, tasks_for(4 * q.m * q.n * q.k));
   run_tasks(ctx, tasks, [&](int64_t t) {
@@ -113,9 +114,8 @@ void read_in_place(const Context& ctx, const NarrowProblem<K>& q, bool spread) {
         spread_columns<float, Op>(q.m, q.k, a.get(), as.rows, as.columns, q.b + j, q.brs, c, width,
                                   0, width, e.get().at(0, j));
       } else {
-        block<float, false, false, Op>(q.k, a.get(), as.rows, as.columns, rows_per_tile(q.m),
-                                       q.b + j, q.brs, c, width, 0, q.m, 0, width,
-                                       e.get().at(0, j));
+        block<float, false, false, Op>(q.k, a.get(), as.rows, as.columns, rows_per, q.b + j, q.brs,
+                                       c, width, 0, q.m, 0, width, e.get().at(0, j));
       }
       round_sums<K>(q, c, j, width);
     }
