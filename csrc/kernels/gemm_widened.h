@@ -134,7 +134,6 @@ void through_float32(const Context& ctx, const NarrowProblem<K>& q) {
   round_sums<K>(q, sums.get(), 0, q.n);
 }
 
-constexpr int64_t kSmallFactor = 8192;    // elements of a factor that is used as it lies
 constexpr int64_t kSmallFactors = 16384;  // that are widened for less than packing costs
 constexpr int64_t kLongRows = 4096;       // bytes of float32: a page
 
@@ -146,8 +145,8 @@ bool widened(const Context& ctx, const NarrowProblem<K>& q, int64_t most_rows) {
     const int64_t row_bytes = q.n * static_cast<int64_t>(sizeof(float));
     const bool spread = q.m <= min_of(most_rows, kSpreadRows) && row_bytes >= kLongRows &&
                         q.k * row_bytes > (1 << 18);
-    const bool tiles = q.m <= most_rows || (q.k * q.n <= kSmallFactor && q.m * q.k <= kSmallFactor);
-    if (spread || (tiles && (kRegisterBytes == 64 || q.n % kLanes<float> == 0))) {
+    const bool tiles = q.m <= most_rows && (kRegisterBytes == 64 || q.n % kLanes<float> == 0);
+    if (spread || tiles) {
       report(ctx, "B widened as it is read");
       read_in_place<K>(ctx, q, spread);
       return true;
