@@ -123,6 +123,22 @@ for _name, _call in {
     call_workload("elementwise", f"{_name}, 1000k", _positive(_call))
 
 
+def _of_integers(call):
+    def prepare(torch, inputs):
+        x = (inputs.normal(*M) * 1000).long()
+        return lambda: call(x)
+
+    return prepare
+
+
+for _name, _call in {
+    "x // 3": lambda x: x // 3,
+    "x % 3": lambda x: x % 3,
+    "clamp": lambda x: x.clamp(-100, 100),
+}.items():
+    call_workload("elementwise", f"{_name}, int64, 1000k", _of_integers(_call))
+
+
 def _in_place(torch, inputs):
     x, y = inputs.normal(*M), inputs.normal(*M, scale=1e-6)
     return lambda: x.add_(y)

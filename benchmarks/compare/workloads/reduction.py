@@ -42,6 +42,12 @@ for _name, _shape, _call in (
     ("sum of int64, 1000k", M, lambda t, x: (x * 9).long().sum()),
     ("max of int64 over rows, 1000x1000", (1000, 1000), lambda t, x: (x * 9).long().max(1)),
     ("mean of bool, 1000k", M, lambda t, x: (x > 0).float().mean()),
+    # Layouts that are not the kernel's own.
+    ("sum of transposed rows, 1000x1000", (1000, 1000), lambda t, x: x.t().sum(1)),
+    ("sum of rows with gaps, 1000x1000", (1000, 1000), lambda t, x: x[:, 3:900].sum()),
+    ("sum of every second column, 1000x1000", (1000, 1000), lambda t, x: x[:, ::2].sum(1)),
+    ("amax of permuted planes, 100x20x500", (100, 20, 500), lambda t, x: x.transpose(0, 1).amax(1)),
+    ("sum of fours, 1000k", (250_000, 4), lambda t, x: x.sum(1)),
 ):
     call_workload("reduction", _name, normal(_shape)(_call))
 for _name, _shape, _call in (

@@ -48,6 +48,8 @@ for _name, _kind, _size, _arguments in (
     ("adaptive_avg_pool2d to 1, 32x512x7x7", "adaptive_avg_pool2d", (32, 512, 7, 7), (1,)),
     ("adaptive_avg_pool2d to 1, 1x512x7x7", "adaptive_avg_pool2d", (1, 512, 7, 7), (1,)),
     ("adaptive_avg_pool2d to 7, 32x64x14x14", "adaptive_avg_pool2d", (32, 64, 14, 14), (7,)),
+    ("adaptive_avg_pool2d to 3, 16x64x24x24", "adaptive_avg_pool2d", (16, 64, 24, 24), (3,)),
+    ("avg_pool2d 5x5 stride 3, 16x64x24x24", "avg_pool2d", (16, 64, 24, 24), (5, 3)),
     ("adaptive_max_pool2d to 5, 16x64x32x32", "adaptive_max_pool2d", (16, 64, 32, 32), (5,)),
 ):
     # A pool is at least 1.2 times as fast.
