@@ -133,6 +133,7 @@ SCALAR_OP(int_sign, 0, return static_cast<T>((x > 0) - (x < 0));)
 SCALAR_OP(int_square, 0,
           return static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(x));)
 SCALAR_OP(int_relu, 0, return x > 0 ? x : T(0);)
+SCALAR_OP(int_clamp, 2, const T low = x < p[0] ? p[0] : x; return low > p[1] ? p[1] : low;)
 SCALAR_OP(int_not, 0, return static_cast<T>(~x);)
 SCALAR_OP(int_scale_shift, 2,
           return static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(p[0]) +
@@ -174,6 +175,7 @@ constexpr void set_integer(UnaryKernels& k, DType dtype) {
   set(Unary::sign, unary_scalar<int_sign_op, T, T>);
   set(Unary::square, unary_scalar<int_square_op, T, T>);
   set(Unary::relu, unary_scalar<int_relu_op, T, T>);
+  set(Unary::clamp, unary_scalar<int_clamp_op, T, T>);
   set(Unary::bitwise_not, unary_scalar<int_not_op, T, T>);
   set(Unary::scale_shift, unary_scalar<int_scale_shift_op, T, T>);
   const auto set_predicate = [&](Predicate op, UnaryFn fn) {

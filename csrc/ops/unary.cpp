@@ -436,6 +436,13 @@ struct ClampBackward1 {
 };
 }  // namespace
 
+// Whether an integer is the same in `t` and in a kernel's parameter, which is a double.
+static bool is_exact(const Scalar& s, DType t) {
+  const int64_t v = s.to_int(), bits = t == DType::uint8 ? 8 : 8 * item_size(t) - 1;
+  const int64_t most = (int64_t{1} << std::min<int64_t>(bits, 53)) - 1;
+  return v <= most && v >= (t == DType::uint8 ? 0 : -most - 1);
+}
+
 Tensor clamp(const Tensor& input, std::optional<Scalar> min, std::optional<Scalar> max) {
   PC_CHECK(min || max, "torch.clamp: At least one of 'min' or 'max' must not be None");
   DType dtype = input.dtype();
@@ -444,7 +451,9 @@ Tensor clamp(const Tensor& input, std::optional<Scalar> min, std::optional<Scala
   constexpr double kInf = std::numeric_limits<double>::infinity();
   const double bounds[2] = {min ? min->to_double() : -kInf, max ? max->to_double() : kInf};
   Tensor out;
-  if (is_floating(dtype)) {
+  const bool at_once = is_floating(dtype) || (dtype != DType::bool_ && min && max &&
+                                              is_exact(*min, dtype) && is_exact(*max, dtype));
+  if (at_once) {
     out = unary_pointwise(Unary::clamp, input, dtype, bounds);
   } else {
     out = input;

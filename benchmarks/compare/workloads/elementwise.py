@@ -91,7 +91,6 @@ _normal(
         "x ** 2": lambda t, x, y: x**2,
         "x ** 3": lambda t, x, y: x**3,
         "where number": lambda t, x, y: t.where(x > 0, x, 0.0),
-        "mask of rows": lambda t, x, y: x.masked_fill(y[:, :1] > 0, 0.0),
         "lerp": lambda t, x, y: t.lerp(x, y, 0.3),
         "addcmul": lambda t, x, y: t.addcmul(x, x, y, value=0.5),
         "maximum": lambda t, x, y: t.maximum(x, y),

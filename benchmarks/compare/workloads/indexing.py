@@ -105,6 +105,7 @@ for _name, _shape, _call in (
     ("x[mask] = 0, 1000k", M, lambda t, x: x.masked_fill_(x > 10, 0)),
     ("nonzero, 1000k", M, lambda t, x: (x > 0).nonzero()),
     ("masked_scatter, 1000k", M, lambda t, x: x.masked_scatter(x > 0, x)),
+    ("masked_fill of rows, 1000x1000", _SQUARE, lambda t, x: x.masked_fill(x[:, :1] > 0, 0.0)),
     ("x[:, 1:-1] + 1, 1000x1000", _SQUARE, lambda t, x: x[:, 1:-1] + 1),
 ):
     call_workload("indexing", _name, normal(_shape)(_call))
