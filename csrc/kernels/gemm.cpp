@@ -14,8 +14,6 @@ namespace pycore {
 namespace {
 namespace gemm {
 
-constexpr int64_t kSmallBytes = 1 << 18;  // of a matrix that stays in L2
-
 // Blocks: kDepth rows of B's panels, kRows x kDepth of A in L2, kColumnBytes of B's rows together.
 template <class T>
 constexpr int64_t kDepth = kRegisterBytes == 64 && sizeof(T) == 4 ? 512 : kKc;
@@ -141,9 +139,7 @@ void product(const Context& ctx, const Problem<T>& q) {
     return;
   }
   const bool b_rows = q.bcs == 1 && (kCheapPartial || q.n % L == 0);
-  const int64_t row_bytes = q.n * static_cast<int64_t>(sizeof(T));
-  if (q.bcs == 1 && q.k * row_bytes > kSmallBytes &&
-      (q.m == 1 || (q.m <= kSpreadRows && row_bytes >= 4096))) {  // rows a page apart
+  if (q.bcs == 1 && better_spread<T>(q.m, q.n, q.k)) {
     report(ctx, "few rows, B from memory");
     const int64_t groups = ceil_div(q.n, kSpreadColumns),
                   tasks = min_of(groups, tasks_for(8 * work));

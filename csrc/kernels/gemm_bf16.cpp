@@ -42,13 +42,7 @@ struct PairRows : PaddedRows<float> {
   }
   static PYCORE_INLINE void spread(const Vec<float>* x, const BFloat16* const* rows, int64_t j,
                                    Vec<float>* s) {
-#pragma GCC unroll 2
-    for (int r = 0; r < kRows; r += 2) {
-      Vec<int32_t> pairs[2];
-      pair_up(load_bits(rows[r] + j), load_bits(rows[r + 1] + j), pairs);
-      s[0] = PairOp::add(x[r / 2], (Vec<float>)pairs[0], s[0]);
-      s[1] = PairOp::add(x[r / 2], (Vec<float>)pairs[1], s[1]);
-    }
+    spread_pairs<PairRows, PairOp>(x, rows, j, s);
   }
   static PYCORE_INLINE void order(Vec<float>* s) { order_fours<float>(s); }
 };

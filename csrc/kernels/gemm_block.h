@@ -11,8 +11,10 @@ namespace gemm {
 inline int64_t min_of(int64_t x, int64_t y) { return x < y ? x : y; }
 inline int64_t max_of(int64_t x, int64_t y) { return x > y ? x : y; }
 inline int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
-// `rows` shared out evenly among as few unpacked tiles as hold them.
-inline int64_t rows_per_tile(int64_t rows) { return ceil_div(rows, ceil_div(rows, kMr)); }
+// `rows` shared out evenly among as few unpacked tiles of at most `most` rows as hold them.
+inline int64_t rows_per_tile(int64_t rows, int64_t most = kMr) {
+  return ceil_div(rows, ceil_div(rows, most));
+}
 
 // Rows [i0, i1) x columns [j0, j1) of one k-block. `a` and `b` point at the block's packed panels
 // or, unpacked, at its first element. j0 is a multiple of kNr; i0 of rows_per (kMr when packed).

@@ -114,13 +114,7 @@ struct BytePairRows : PaddedRows<int32_t> {
   }
   static PYCORE_INLINE void spread(const Vec<int32_t>* x, const int8_t* const* rows, int64_t j,
                                    Vec<int32_t>* s) {
-#pragma GCC unroll 2
-    for (int r = 0; r < kRows; r += 2) {
-      Vec<int32_t> pairs[2];
-      pair_up(load_b(rows[r] + j), load_b(rows[r + 1] + j), pairs);
-      s[0] = BytePairOp::add(x[r / 2], pairs[0], s[0]);
-      s[1] = BytePairOp::add(x[r / 2], pairs[1], s[1]);
-    }
+    spread_pairs<BytePairRows, BytePairOp>(x, rows, j, s);
   }
   static PYCORE_INLINE void order(Vec<int32_t>* s) { order_fours<int32_t>(s); }
 #else

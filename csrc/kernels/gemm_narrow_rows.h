@@ -32,18 +32,6 @@ PYCORE_INLINE Vec<int32_t> load_bits(const S* p) {
   return v;
 }
 
-// What few rows ask of a type, beside what dot_columns does (see PlainDots):
-//
-//   prepare(p, n, planes)  n <= kStep elements of A as dot products want them
-//   kShifted              B's bytes are read as unsigned, 128 too large: from a row's sums,
-//                         128 times the sum of the row's elements is to be taken
-//
-// and where a row may be spread over columns (kSpreads): kRows rows of B are added to the sums of
-// 2 * kLanes columns, which keep the order that order() undoes.
-//
-//   factors(a, x)         the elements of A, converted by factor(), for kRows rows
-//   spread(x, rows, j, s) adds the products of columns [j, j + 2 * kLanes) to s[0], s[1]
-
 #if defined(__SSE2__)
 // Two rows of 16-bit elements as pairs of neighbours along k. Columns come in fours: pairs[0] holds
 // the first, third, ... four, pairs[1] the others; order_fours() undoes that.
@@ -73,6 +61,21 @@ PYCORE_INLINE void order_fours([[maybe_unused]] Vec<T>* s) {
 #endif
 #endif
 }
+// The products of Rows::kRows rows that load_b() reads as 16-bit elements, by pairs of rows.
+template <class Rows, class Op>
+PYCORE_INLINE void spread_pairs(const Vec<typename Rows::Lane>* x,
+                                const typename Rows::B* const* rows, int64_t j,
+                                Vec<typename Rows::Lane>* s) {
+  using V = Vec<typename Rows::Lane>;
+#pragma GCC unroll 2
+  for (int r = 0; r < Rows::kRows; r += 2) {
+    Vec<int32_t> pairs[2];
+    pair_up((Vec<int32_t>)Rows::load_b(rows[r] + j), (Vec<int32_t>)Rows::load_b(rows[r + 1] + j),
+            pairs);
+    s[0] = Op::add(x[r / 2], (V)pairs[0], s[0]);
+    s[1] = Op::add(x[r / 2], (V)pairs[1], s[1]);
+  }
+}
 #endif
 
 // Factors of 16 bits, kRows of them as pairs.
@@ -85,6 +88,18 @@ PYCORE_INLINE void splat_pairs(const F* a, Vec<T>* x) {
     x[r / 2] = (Vec<T>)splat<int32_t>(pair);
   }
 }
+
+// What few rows ask of a type, beside what dot_columns does (see PlainDots):
+//
+//   prepare(p, n, planes)  n <= kStep elements of A as dot products want them
+//   kShifted              B's bytes are read as unsigned, 128 too large: from a row's sums,
+//                         128 times the sum of the row's elements is to be taken
+//
+// and where a row may be spread over columns (kSpreads): kRows rows of B are added to the sums of
+// 2 * kLanes columns, which keep the order that order() undoes.
+//
+//   factors(a, x)         the elements of A, converted by factor(), for kRows rows
+//   spread(x, rows, j, s) adds the products of columns [j, j + 2 * kLanes) to s[0], s[1]
 
 template <class T>
 struct PaddedRows {

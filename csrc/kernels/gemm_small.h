@@ -38,7 +38,16 @@ void row_columns(int64_t k, const T* a, int64_t acs, const T* b, int64_t brs, T*
 
 inline constexpr int kSpreadRows = 8;  // most rows that spread_columns takes
 inline constexpr int kSpreadColumns = 512;
-inline constexpr int kSpreadDepth = 64;  // rows of B that stay in L2 for all rows of A
+inline constexpr int kSpreadDepth = 64;          // rows of B that stay in L2 for all rows of A
+inline constexpr int64_t kSmallBytes = 1 << 18;  // of a matrix that stays in L2
+
+// Whether rows of B, whose elements are multiplied as T's, are so long that a tile's part of them
+// would be read slowly: a page apart, and more than stays near.
+template <class T>
+bool better_spread(int64_t m, int64_t n, int64_t k) {
+  const int64_t row_bytes = n * static_cast<int64_t>(sizeof(T));
+  return k * row_bytes > kSmallBytes && (m == 1 || (m <= kSpreadRows && row_bytes >= 4096));
+}
 
 // y[i, 0 .. columns) += P elements of each of R rows of A times P rows of B.
 template <class T, int R, int P, class Op>

@@ -99,7 +99,6 @@ void read_in_place(const Context& ctx, const NarrowProblem<K>& q, bool spread) {
   const Scratch<float> a(ctx, q.m * q.k);
   const Strides as = widen_matrix(q.a, q.ars, q.acs, q.m, q.k, a.get());
   const WideEpilogue<K> e(ctx, q);
-  const int64_t rows_per = ceil_div(q.m, ceil_div(q.m, kWideRows));
   const int64_t groups = ceil_div(q.n, kColumns);
   const int64_t tasks = min_of(groups, tasks_for(4 * q.m * q.n * q.k));
   run_tasks(ctx, tasks, [&](int64_t t) {
@@ -114,8 +113,9 @@ void read_in_place(const Context& ctx, const NarrowProblem<K>& q, bool spread) {
         spread_columns<float, Op>(q.m, q.k, a.get(), as.rows, as.columns, q.b + j, q.brs, c, width,
                                   0, width, e.get().at(0, j));
       } else {
-        block<float, false, false, Op>(q.k, a.get(), as.rows, as.columns, rows_per, q.b + j, q.brs,
-                                       c, width, 0, q.m, 0, width, e.get().at(0, j));
+        block<float, false, false, Op>(q.k, a.get(), as.rows, as.columns,
+                                       rows_per_tile(q.m, kWideRows), q.b + j, q.brs, c, width, 0,
+                                       q.m, 0, width, e.get().at(0, j));
       }
       round_sums<K>(q, c, j, width);
     }
@@ -135,17 +135,15 @@ void through_float32(const Context& ctx, const NarrowProblem<K>& q) {
 }
 
 constexpr int64_t kSmallFactors = 16384;  // that are widened for less than packing costs
-constexpr int64_t kLongRows = 4096;       // bytes of float32: a page
+constexpr int64_t kFewTiles = 2 * kMr;    // rows that are worth tiles which widen B
 
 // True if the product was one of these.
 template <class K>
-bool widened(const Context& ctx, const NarrowProblem<K>& q, int64_t most_rows) {
+bool widened(const Context& ctx, const NarrowProblem<K>& q) {
   if (q.m == 1 || q.n == 1) return false;
   if (q.bcs == 1) {
-    const int64_t row_bytes = q.n * static_cast<int64_t>(sizeof(float));
-    const bool spread = q.m <= min_of(most_rows, kSpreadRows) && row_bytes >= kLongRows &&
-                        q.k * row_bytes > (1 << 18);
-    const bool tiles = q.m <= most_rows && (kRegisterBytes == 64 || q.n % kLanes<float> == 0);
+    const bool spread = better_spread<float>(q.m, q.n, q.k);
+    const bool tiles = q.m <= kFewTiles && (kRegisterBytes == 64 || q.n % kLanes<float> == 0);
     if (spread || tiles) {
       report(ctx, "B widened as it is read");
       read_in_place<K>(ctx, q, spread);
@@ -164,7 +162,7 @@ template <class K>
 void run_widened(const Context& ctx, const GemmArgs& args) {
   run_batch<typename K::Source, typename K::Result>(
       ctx, args, [](const Context& inner, const NarrowProblem<K>& q) {
-        if (!widened<K>(inner, q, 2 * kMr)) narrow_product<K>(inner, q);
+        if (!widened<K>(inner, q)) narrow_product<K>(inner, q);
       });
 }
 

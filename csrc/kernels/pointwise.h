@@ -6,13 +6,13 @@
 
 #include "kernels/binary.h"
 #include "kernels/bits.h"
+#include "kernels/strided.h"
 #include "kernels/unary.h"
 #include "simd/vec.h"
 
 namespace pycore::kernels {
 namespace {
 
-inline constexpr int64_t kStageBlock = 512;
 inline constexpr int kMaxParams = 3;
 
 template <class T>
@@ -23,24 +23,6 @@ struct Params {
   }
   PYCORE_INLINE T operator[](int i) const { return p[i]; }
 };
-
-// One value, and every second of a row, are loops of their own: compilers make vector code of them.
-template <class T>
-__attribute__((noinline)) const T* gather_block(const T* in, int64_t stride, T* buffer, int64_t n) {
-  if (stride == 0) {
-    const T value = *in;
-    for (int64_t i = 0; i < n; ++i) buffer[i] = value;
-  } else if (stride == 2) {
-    for (int64_t i = 0; i < n; ++i) buffer[i] = in[2 * i];
-  } else {
-    for (int64_t i = 0; i < n; ++i) buffer[i] = in[i * stride];
-  }
-  return buffer;
-}
-template <class T>
-inline const T* stage(const T* in, int64_t stride, T* buffer, int64_t n) {
-  return stride == 1 ? in : gather_block(in, stride, buffer, n);
-}
 
 template <class In, class Out>
 __attribute__((noinline)) void staged_unary(UnaryFn fn, const In* a, Out* out, int64_t n,

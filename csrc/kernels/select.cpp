@@ -1,6 +1,7 @@
 // Element-wise functions of three operands. Must not know tensors.
 #include "kernels/select.h"
 
+#include "kernels/strided.h"
 #include "simd/vec.h"
 
 namespace pycore::kernels::PYCORE_ISA {
@@ -8,15 +9,6 @@ namespace {
 
 namespace v = simd;
 using simd::Vec;
-
-inline constexpr int64_t kBlock = 512;
-
-template <class T>
-inline const T* stage(const T* in, int64_t stride, T* buffer, int64_t n) {
-  if (stride == 1) return in;
-  for (int64_t i = 0; i < n; ++i) buffer[i] = in[i * stride];
-  return buffer;
-}
 
 // a where the condition holds, else b. By bits where a choice of so few of them is no vector code
 // to compilers.
@@ -104,9 +96,9 @@ void ternary(const void* a, const void* b, const void* c, void* out, int64_t n, 
   const T* pc = static_cast<const T*>(c);
   T* po = static_cast<T*>(out);
   if (sa != 1 || sb != 1 || sc != 1 || so != 1) {
-    T block_a[kBlock], block_b[kBlock], block_c[kBlock], block_out[kBlock];
-    for (int64_t i = 0; i < n; i += kBlock) {
-      const int64_t m = n - i < kBlock ? n - i : kBlock;
+    T block_a[kStageBlock], block_b[kStageBlock], block_c[kStageBlock], block_out[kStageBlock];
+    for (int64_t i = 0; i < n; i += kStageBlock) {
+      const int64_t m = n - i < kStageBlock ? n - i : kStageBlock;
       T* target = so == 1 ? po + i : block_out;
       ternary<Op, T>(stage(pa + i * sa, sa, block_a, m), stage(pb + i * sb, sb, block_b, m),
                      stage(pc + i * sc, sc, block_c, m), target, m, 1, 1, 1, 1, params);
