@@ -149,3 +149,26 @@ def test_rows_added_and_picked() -> None:
         t, i = pycore.from_numpy(x), pycore.from_numpy(index)
         equal(t.index_add(0, i, pycore.from_numpy(source)), want)
         equal(t.index_select(0, i), x[index])
+
+
+def test_three_operands_in_every_layout() -> None:
+    draw = np.random.default_rng(9)
+    shape = (7, 133)
+
+    def array(*size):
+        return draw.standard_normal(size)
+
+    layouts = {
+        "dense": lambda: array(*shape),
+        "row": lambda: array(shape[1]),
+        "column": lambda: array(shape[0], 1),
+        "transposed": lambda: array(*shape[::-1]).T,
+        "every second": lambda: array(shape[0], 2 * shape[1])[:, ::2],
+        "every fourth": lambda: array(shape[0], 4 * shape[1])[:, ::4],
+    }
+    for names in itertools.product(layouts, repeat=3):
+        x, y, z = (layouts[name]() for name in names)
+        a, b, c = (pycore.from_numpy(v) for v in (x, y, z))
+        got = pycore.addcmul(a, b, c, value=0.5).numpy()
+        assert np.allclose(got, x + 0.5 * y * z, rtol=1e-13, atol=1e-13), names
+        assert np.allclose(pycore.lerp(a, b, c).numpy(), x + z * (y - x), rtol=1e-12, atol=1e-12)
