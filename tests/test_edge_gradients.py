@@ -135,3 +135,51 @@ def test_windows_of_expanded_leaves():
     y = pycore.ones(1).expand(3).detach().requires_grad_()
     y.as_strided((1,), (1,)).sum().backward()  # which of them it shows cannot be told
     pycore.testing.assert_close(y.grad, pycore.full((3,), 1 / 3))
+
+
+STEPWISE = {
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "leaky_relu": F.leaky_relu,
+    "hardtanh": F.hardtanh,
+    "hardsigmoid": F.hardsigmoid,
+    "hardshrink": F.hardshrink,
+    "softshrink": F.softshrink,
+    "threshold": lambda x: F.threshold(x, 0.1, 0.0),
+    "prelu": lambda x: F.prelu(x, pycore.tensor([0.25])),
+    "copysign": lambda x: pycore.copysign(x, -1.0),
+    "max_pool1d": lambda x: F.max_pool1d(x[None], 2),
+    "avg_pool1d": lambda x: F.avg_pool1d(x[None], 2),
+    "adaptive_avg_pool1d": lambda x: F.adaptive_avg_pool1d(x[None], 2),
+    "reflect": lambda x: F.pad(x[None], (1, 1), "reflect"),
+    "nll_loss": lambda x: F.nll_loss(x, pycore.tensor(1)),
+    "smooth_l1_loss": lambda x: F.smooth_l1_loss(x, pycore.tensor([-2.5, 1.0, 9.0, 3.0])),
+    "huber_loss": lambda x: F.huber_loss(x, pycore.tensor([-2.5, 1.0, 9.0, 3.0])),
+}
+
+
+@pytest.mark.parametrize("name", STEPWISE)
+def test_second_derivatives_of_steps_are_zero(name):
+    """Not absent, and zero at the steps themselves (both losses' limit is met exactly)."""
+    x = pycore.tensor([-1.5, 0.0, 0.7, 2.0], requires_grad=True)
+    (gradient,) = pycore.autograd.grad(STEPWISE[name](x).sum(), x, create_graph=True)
+    assert gradient.requires_grad
+    (second,) = pycore.autograd.grad(gradient.sum(), x)
+    assert second.tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize("function", [F.elu, F.celu, F.selu], ids=["elu", "celu", "selu"])
+def test_second_derivative_of_exponential_units_at_zero(function):
+    x = pycore.tensor([0.0, -1e-30], requires_grad=True)
+    (gradient,) = pycore.autograd.grad(function(x).sum(), x, create_graph=True)
+    (second,) = pycore.autograd.grad(gradient.sum(), x)
+    assert second[0] == 0 and second[1] > 0.99
+
+
+def test_steps_join_what_flows_in():
+    """The gradient of the gradient reaches what flowed in, and by the input what lies before."""
+    w = pycore.tensor([2.0, -3.0], requires_grad=True)
+    x = pycore.tensor([1.0, 1.0], requires_grad=True)
+    (gradient,) = pycore.autograd.grad((F.relu(w * x) ** 2).sum(), x, create_graph=True)
+    gradient.sum().backward()
+    assert w.grad.tolist() == [8.0, 0.0] and x.grad.tolist() == [8.0, 0.0]

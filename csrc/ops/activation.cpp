@@ -5,6 +5,7 @@
 #include "kernels/unary.h"
 #include "ops/inplace.h"
 #include "ops/ops.h"
+#include "ops/stepwise.h"
 
 namespace pycore {
 namespace {
@@ -53,7 +54,7 @@ Tensor activate(Unary f, const char* kernel, const Tensor& x, double p0 = 0, dou
 // ------------------------------------------------------------------------------------------
 
 namespace {
-PC_RULE(ReluBackward0, relu, where(le(v, 0.0), 0.0, g))
+PC_RULE(ReluBackward0, relu, stepwise(b, 0, where(le(v, 0.0), 0.0, g)))
 }
 Tensor relu(const Tensor& input) {
   PC_CHECK(input.dtype() != DType::bool_, "Boolean inputs not supported for relu");
@@ -78,7 +79,7 @@ tensor([0., 2.])
 )");
 
 namespace {
-PC_RULE(LeakyReluBackward0, leaky_relu, where(gt(v, 0.0), g, mul(g, p[0])))
+PC_RULE(LeakyReluBackward0, leaky_relu, stepwise(b, 0, where(gt(v, 0.0), g, mul(g, p[0]))))
 }
 static Tensor leaky_relu(const Tensor& input, double negative_slope) {
   return activate<LeakyReluBackward0>(Unary::leaky_relu, "leaky_relu_cpu", input, negative_slope);
@@ -99,7 +100,8 @@ tensor([-0.1000,  2.0000])
 // ----------------------------------------------------------------------------------------
 
 namespace {
-PC_RULE(HardtanhBackward0, hardtanh, where(logical_and(gt(v, p[0]), lt(v, p[1])), g, 0.0))
+PC_RULE(HardtanhBackward0, hardtanh,
+        stepwise(b, 0, where(logical_and(gt(v, p[0]), lt(v, p[1])), g, 0.0)))
 }
 static Tensor hardtanh(const Tensor& input, double min_val, double max_val) {
   if (!input.is_floating()) {
@@ -135,7 +137,7 @@ tensor([0., 6.])
 
 namespace {
 PC_RULE(HardsigmoidBackward0, hardsigmoid,
-        where(logical_and(gt(v, -3.0), lt(v, 3.0)), div(g, 6.0), 0.0))
+        stepwise(b, 0, where(logical_and(gt(v, -3.0), lt(v, 3.0)), div(g, 6.0), 0.0)))
 PC_RULE(HardswishBackward0, hardswish,
         where(le(v, -3.0), 0.0, where(ge(v, 3.0), g, mul(g, add(div(v, 3.0), 0.5)))))
 }  // namespace
@@ -169,10 +171,10 @@ tensor([-0.,  3.])
 
 namespace {
 // p: alpha, scale, input scale. The exponential of a positive v is never used; the limit keeps it
-// finite.
+// finite, and the slope at 0 constant.
 PC_RULE(EluBackward0, elu,
         where(le(v, 0.0),
-              mul(mul(g, p[0] * p[1] * p[2]), exp(mul(clamp(v, std::nullopt, 0.0), p[2]))),
+              mul(mul(g, p[0] * p[1] * p[2]), exp(mul(where(lt(v, 0.0), v, 0.0), p[2]))),
               mul(g, p[1])))
 }  // namespace
 struct CeluBackward0 : EluBackward0 {
@@ -389,9 +391,9 @@ tensor([0., 0.])
 // ----------------------------------------------------------------------------------------
 
 namespace {
-PC_RULE(HardshrinkBackward0, hardshrink, where(le(abs(v), p[0]), 0.0, g))
-PC_RULE(SoftshrinkBackward0, hardshrink, where(le(abs(v), p[0]), 0.0, g))
-PC_RULE(ThresholdBackward0, threshold, where(le(v, p[0]), 0.0, g))
+PC_RULE(HardshrinkBackward0, hardshrink, stepwise(b, 0, where(le(abs(v), p[0]), 0.0, g)))
+PC_RULE(SoftshrinkBackward0, hardshrink, stepwise(b, 0, where(le(abs(v), p[0]), 0.0, g)))
+PC_RULE(ThresholdBackward0, threshold, stepwise(b, 0, where(le(v, p[0]), 0.0, g)))
 }  // namespace
 static Tensor hardshrink(const Tensor& input, double lambd) {
   return activate<HardshrinkBackward0>(Unary::hardshrink, "hardshrink_cpu", input, lambd);
@@ -449,7 +451,7 @@ struct PreluKernelBackward0 {
     const Tensor x = b.get(input), w = b.get(weight);
     const Tensor& g = b.grad();
     const Tensor positive = gt(x, 0.0);
-    if (b.needs(0)) b.set(0, where(positive, g, mul(g, w)));
+    if (b.needs(0)) b.set(0, stepwise(b, 0, where(positive, g, mul(g, w))));
     if (b.needs(1)) b.set(1, to_weight(where(positive, 0.0, mul(g, x))));
   }
 };

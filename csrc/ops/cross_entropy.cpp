@@ -1,6 +1,7 @@
 // Losses of classes: cross entropy and negative log likelihood. Must not know Python.
 #include "kernels/softmax.h"
 #include "ops/loss_support.h"
+#include "ops/stepwise.h"
 
 namespace pycore {
 namespace {
@@ -80,7 +81,8 @@ struct ClassLossRule {
       const Tensor places = unsqueeze(reshape(to_dtype(t, DType::int64), row_shape(x, dim)), dim);
       const Tensor hit = to_dtype(positions_mask(places, x.sizes(), dim), x.dtype());
       const Tensor dx = mul(kLogits ? sub(softmax(x, dim), hit) : neg(hit), coefficient);
-      b.set(0, to_dtype(dx, x.dtype()));
+      const Tensor gradient = to_dtype(dx, x.dtype());
+      b.set(0, kLogits ? gradient : stepwise(b, 0, gradient));
       return;
     }
     const ClassProblem p = problem_of(x, t, b.get(weight), ignore_index);

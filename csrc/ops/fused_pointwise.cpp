@@ -8,6 +8,7 @@
 #include "kernels/select.h"
 #include "ops/matrix.h"
 #include "ops/ops.h"
+#include "ops/stepwise.h"
 
 namespace pycore {
 namespace {
@@ -262,7 +263,7 @@ struct CopysignBackward0 {
     if (w.needs(0)) {
       Tensor x = detach(w.get(a));
       Tensor ratio = div(detach(w.get(out)), x);
-      w.set(0, to_a(mul(w.grad(), where(eq(x, 0), 0.0, ratio))));
+      w.set(0, stepwise(w, 0, to_a(mul(w.grad(), where(eq(x, 0), 0.0, ratio)))));
     }
     if (w.needs(1)) w.set(1, to_b(zeros_like(w.grad())));
   }

@@ -71,6 +71,10 @@ struct Squared {
   static Tensor slope(const Tensor& d, double) { return mul(d, 2.0); }
 };
 Tensor limited(const Tensor& d, double limit) { return clamp(d, -limit, limit); }
+// The same as a slope: with derivative 0 from the limit on, the limit included.
+Tensor limited_slope(const Tensor& d, double limit) {
+  return where(lt(abs(d), limit), d, limited(detach(d), limit));
+}
 struct SmoothL1 {
   static constexpr const char* name = "SmoothL1LossBackward0";
   static constexpr PairLoss kernel = PairLoss::smooth_l1;
@@ -78,7 +82,7 @@ struct SmoothL1 {
     const Tensor c = limited(d, beta);
     return mul(mul(c, 1 / beta), sub(d, c, 0.5));
   }
-  static Tensor slope(const Tensor& d, double beta) { return div(limited(d, beta), beta); }
+  static Tensor slope(const Tensor& d, double beta) { return div(limited_slope(d, beta), beta); }
 };
 struct Huber {
   static constexpr const char* name = "HuberLossBackward0";
@@ -87,7 +91,7 @@ struct Huber {
     const Tensor c = limited(d, delta);
     return mul(c, sub(d, c, 0.5));
   }
-  static Tensor slope(const Tensor& d, double delta) { return limited(d, delta); }
+  static Tensor slope(const Tensor& d, double delta) { return limited_slope(d, delta); }
 };
 
 template <class Kind>

@@ -6,6 +6,7 @@
 
 #include "core/parallel.h"
 #include "ops/ops.h"
+#include "ops/stepwise.h"
 
 namespace pycore {
 namespace {
@@ -180,7 +181,10 @@ struct PadBackward {
   static constexpr const char* name = "ReflectionPad1DBackward0";
   static constexpr bool saves = false;
   PadPlan plan;
-  void operator()(Backward& b) { b.set(0, unpad_by_index(b.grad(), plan)); }
+  void operator()(Backward& b) {
+    Tensor gradient = unpad_by_index(b.grad(), plan);
+    b.set(0, plan.mode == Mode::circular ? gradient : stepwise(b, 0, gradient));
+  }
 };
 const char* node_name(const PadPlan& plan) {
   static const char* names[2][3] = {

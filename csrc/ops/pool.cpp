@@ -4,6 +4,7 @@
 #include "kernels/pool.h"
 
 #include "ops/kernel_support.h"
+#include "ops/stepwise.h"
 
 namespace pycore {
 
@@ -192,7 +193,9 @@ struct MaxPoolBackward {
   static constexpr const char* name = "MaxPool2DWithIndicesBackward0";
   Saved indices;
   PoolShape p;
-  void operator()(Backward& b) { b.set(0, scatter_planes(b.grad(), b.get(indices), p)); }
+  void operator()(Backward& b) {
+    b.set(0, stepwise(b, 0, scatter_planes(b.grad(), b.get(indices), p)));
+  }
 };
 
 using ExtremeKernel = void (*)(const kernels::Context&, const PoolArgs&, const void*, void*,
@@ -259,7 +262,9 @@ struct AverageBackward {
       Adaptive ? "AdaptiveAvgPool2DBackward0" : "AvgPool2DBackward0";
   static constexpr bool saves = false;
   PoolShape p;
-  void operator()(Backward& b) { b.set(0, average_gradient<Adaptive>(b.grad(), p)); }
+  void operator()(Backward& b) {
+    b.set(0, stepwise(b, 0, average_gradient<Adaptive>(b.grad(), p)));
+  }
 };
 template <bool Adaptive>
 struct AverageGradientBackward {

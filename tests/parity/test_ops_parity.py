@@ -118,6 +118,60 @@ def test_gradients(sample):
             np.testing.assert_allclose(as_numpy(a), as_numpy(t), rtol=1e-7, atol=1e-8)
 
 
+def second_derivatives(m, sample):
+    """Of every input by every input, None for absent ones; None if there is no first derivative."""
+    leaves = []
+
+    def make(d):
+        t = tensor(m, d, "float64", grad=sample.grad)
+        if t.requires_grad:
+            leaves.append(t)
+        return t
+
+    args, kwargs = build(m, sample, make=make)
+    results = [r for r in flat(resolve(m, sample.op)(*args, **kwargs)) if hasattr(r, "sum")]
+    results = [r.sum() * (k + 1) for k, r in enumerate(results) if r.requires_grad]
+    first = m.autograd.grad(sum(results), leaves, create_graph=True, allow_unused=True)
+    second = []
+    for g in first:
+        if g is None or not g.requires_grad:
+            second.append(None)
+            continue
+        weights = m.tensor(np.cos(np.arange(g.numel())).tolist(), dtype=m.float64)
+        total = (g * weights.reshape(g.shape)).sum()
+        second.append(m.autograd.grad(total, leaves, retain_graph=True, allow_unused=True))
+    return second
+
+
+# Fused operators without a second derivative there.
+ONCE_THERE = {"nn.scaled_dot_product_attention", "nn.hardsigmoid"}
+# Absent for one of several inputs here, where PyTorch's one node for all gives zeros.
+ABSENT_HERE = {"grid_sampler", "copysign", "nn.prelu", "prelu"}
+
+
+@samples(
+    lambda s: (
+        s.grad
+        and not s.random
+        and s.op not in BROKEN_THERE | ONCE_THERE
+        and any(d.kind == "f" and d.grad for d in datas(s))
+    )
+)
+def test_second_derivatives(sample):
+    """Equal, and present or absent alike: a missing one is an error where PyTorch gives zeros."""
+    ours, theirs = second_derivatives(pycore, sample), second_derivatives(torch, sample)
+    for our_row, their_row in zip(ours, theirs, strict=True):
+        if our_row is None or their_row is None:
+            for h in our_row or their_row or []:
+                assert h is None or sample.op in ABSENT_HERE
+            continue
+        for a, t in zip(our_row, their_row, strict=True):
+            if a is None or t is None:
+                assert (a is None and t is None) or sample.op in ABSENT_HERE
+            else:
+                np.testing.assert_allclose(as_numpy(a), as_numpy(t), rtol=1e-7, atol=1e-8)
+
+
 def outcome(m, call):
     """The result's dtype, or the exception type."""
     try:
