@@ -342,16 +342,13 @@ void forward_few(const AttentionArgs& a, int64_t b, const FewScratch<T>& s) {
     } else {
       memset(out, 0, sizeof(T) * static_cast<size_t>(width));
     }
-    if (a.lse) {
-      static_cast<T*>(a.lse)[b * count + i] =
-          unseen ? kInf<T> : top[i] + log<T>(splat<T>(sum[i]))[0];
-    }
   }
 }
 
 template <class T>
 void forward(const Context& ctx, const AttentionArgs& a) {
-  if (a.queries <= kFewQueries) {
+  // The derivative takes exp(score - lse) anew: only scores of the same bits as those in lse do.
+  if (a.queries <= kFewQueries && !a.lse) {
     const int64_t work = max_of(1, a.queries * a.keys * (a.depth + a.value_depth));
     const int64_t per_task = max_of(1, kTaskWork / 4 / work);
     run_tasks(ctx, ceil_div(a.batch, per_task), [&](int64_t t) {
