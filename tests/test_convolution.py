@@ -301,3 +301,16 @@ def test_narrow_transposed_products_with_output_padding() -> None:
     expected = F.conv_transpose1d(x.double(), weight.double(), output_padding=1, dilation=2)
     assert y.shape == expected.shape == (2, 5, 5)
     assert pycore.allclose(y.double(), expected, rtol=2.0**-8)
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_transposed_without_batch_or_size(dims):
+    """An empty batch may have an empty image; nothing else may."""
+    convolve = getattr(pycore.nn.functional, f"conv_transpose{dims}d")
+    x = pycore.ones(0, 2, *(1,) * dims, requires_grad=True)
+    w = pycore.ones(2, 3, *(2,) * dims, requires_grad=True)
+    y = convolve(x, w, padding=1)
+    y.sum().backward()
+    assert y.shape == (0, 3, *(0,) * dims) and x.grad.shape == x.shape and not w.grad.any()
+    with pytest.raises(RuntimeError, match="Output size is too small"):
+        convolve(pycore.ones(1, *x.shape[1:]), w, padding=1)

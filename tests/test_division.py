@@ -87,3 +87,12 @@ def test_floats(dtype):
     wide = np.abs(a / b) < 1e6
     quotient = (pycore.from_numpy(a[wide]) // pycore.from_numpy(b[wide])).tolist()
     assert quotient == [p // q for p, q in zip(a[wide].tolist(), b[wide].tolist(), strict=True)]
+
+
+@pytest.mark.parametrize("function", [pycore.remainder, pycore.fmod, pycore.floor_divide])
+def test_nothing_divided_by_zero(function):
+    """The error is of a division, not of a divisor."""
+    for shape, divisor in (((0,), 0), ((0, 3), pycore.zeros(3, dtype=pycore.int64))):
+        assert function(pycore.zeros(shape, dtype=pycore.int64), divisor).shape == shape
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        function(pycore.zeros(1, dtype=pycore.int64), 0)

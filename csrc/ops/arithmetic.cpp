@@ -262,9 +262,9 @@ struct ZeroGradient {
 };
 }  // namespace
 
-// Integers raise on a zero divisor, as in Python.
-static void check_divisor(const Operand& b, DType dtype) {
-  if (is_floating(dtype)) return;
+// Integers raise on a zero divisor, as in Python, if there is anything to divide.
+static void check_divisor(const Operand& a, const Operand& b, DType dtype) {
+  if (is_floating(dtype) || (a.is_tensor() && a.tensor().numel() == 0)) return;
   bool zero;
   if (b.is_tensor()) {
     Tensor d = contiguous(to_dtype(detach(b.tensor()), dtype));
@@ -279,7 +279,7 @@ static void check_divisor(const Operand& b, DType dtype) {
 static Tensor integer_like(Binary f, const Operand& a, const Operand& b) {
   DType dtype = result_type(a, b);
   PC_CHECK_IMPLEMENTED(dtype != DType::bool_, "\"div_floor_cpu\" not implemented for 'Bool'");
-  check_divisor(b, dtype);
+  check_divisor(a, b, dtype);
   return binary_pointwise(f, a, b, dtype);
 }
 
@@ -342,7 +342,7 @@ struct RemainderBackward0 {
 
 Tensor remainder_like(Binary f, const Operand& a, const Operand& b) {
   DType dtype = result_type(a, b);
-  check_divisor(b, dtype);
+  check_divisor(a, b, dtype);
   Tensor out = binary_pointwise(f, a, b, dtype);
   const Tensor &x = tensor_or_none(a), &y = tensor_or_none(b);
   if (recording(x, y)) {

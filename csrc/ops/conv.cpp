@@ -390,7 +390,7 @@ Tensor conv_transpose(const Tensor& input, const Tensor& weight, const Tensor& b
               output_padding[at] + 1;
     in.push_back(a.out[d]);
     out.push_back(a.in[d]);
-    positive = positive && a.in[d] > 0;
+    positive = positive && (a.in[d] > 0 || (a.in[d] == 0 && a.batch == 0));
   }
   PC_CHECK(positive, "Given input size per channel: (", By{in},
            "). Calculated output size per channel: (", By{out}, "). Output size is too small");

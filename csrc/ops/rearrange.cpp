@@ -325,7 +325,10 @@ Tensor roll(const Tensor& x, IntSpan shifts, IntSpan dims) {
   if (recording(x)) record(out, RollBackward0{Dims(shifts), Dims(dims)}, x);
   return out;
 }
-PYCORE_OP("roll(Tensor input, int[1] shifts, int[1] dims=[]) -> Tensor", roll, kBoth, R"(
+static Tensor roll_op(const Tensor& x, IntSpan shifts, std::optional<IntSpan> dims) {
+  return roll(x, shifts, dims.value_or(IntSpan()));
+}
+PYCORE_OP("roll(Tensor input, int[1] shifts, int[1]? dims=None) -> Tensor", roll_op, kBoth, R"(
 Shifts elements along dimensions; what leaves at one end comes in at the other. Without ``dims``, of the flattened tensor.
 
 >>> pycore.arange(5).roll(2)
