@@ -73,6 +73,10 @@ SHAPES = [
     Shape(7, (40, 50), (5, 7), (1, 1)),
     Shape(4, (64, 96), (7, 7), (1, 1), groups=2),
     Shape(3, (33, 40), (12, 12), (1, 1)),
+    Shape(1, (512, 520), (7, 7), (1, 1)),  # one position stands alone
+    Shape(1, (520, 512), (9, 9), (1, 1), stride=2),  # 25: not worth it with vectors of 16
+    Shape(1, (512, 512), (13, 13), (1, 1), stride=2),
+    Shape(9, (64, 40), (15, 13), (1, 1), stride=2),  # many positions
     Shape(3, (40, 50), (9, 8), (1, 1), stride=2),
     Shape(2, (5, 6), (9, 71), (1, 1), stride=2),
     Shape(2, (6, 5), (10,), (1,), stride=3),

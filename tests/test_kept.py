@@ -197,6 +197,8 @@ CONVOLUTIONS = {
     "three alone": (1, 160, 96, 5, 5, 1, 1),
     "rows that do not fill panels": (1, 257, 90, 6, 3, 2, 1),
     "many positions": (2, 160, 300, 35, 3, 2, 1),
+    "1x1 of one image": (1, 512, 512, 14, 1, 2, 1),
+    "1x1 of several images": (3, 64, 90, 7, 1, 1, 1),
     "direct": (1, 3, 30, 40, 7, 2, 1),
     "direct, groups": (2, 64, 90, 9, 3, 2, 2),
     "Winograd, few tiles": (1, 200, 150, 14, 3, 1, 1),

@@ -36,10 +36,23 @@ inline bool is_pointwise(const ConvArgs& g) {
 
 constexpr int64_t kJoinedPositions = 128;  // of a plane that does not fill the vectors alone
 
-// Small planes of several images, whose positions better stand side by side in one product.
-inline bool joins_images(const ConvArgs& g) {
-  return g.batch > 1 && volume(g.out) <= kJoinedPositions && g.in_channels / g.groups >= 32 &&
-         g.out_channels / g.groups >= 32;
+// Whether a 1x1 kernel sees small planes that the form of packed patches serves better than a
+// product per image: the positions of several images stand side by side there, and of one those
+// that hardly begin another vector (7 x 7 = 3 * 16 + 1) may stand alone.
+template <class T>
+bool is_better_packed(const ConvArgs& g) {
+  const int64_t channels = g.in_channels / g.groups, rows = g.out_channels / g.groups;
+  const int64_t positions = volume(g.out);
+  if (positions > kJoinedPositions || channels < 32 || rows < 32) return false;
+  return g.batch > 1 || (positions > kLanes<T> && positions % kLanes<T> > 0 &&
+                         positions % kLanes<T> <= 2 && channels * rows >= kLargeWeights);
+}
+// A 1x1 kernel does not see how positions lie.
+inline ConvArgs flattened(const ConvArgs& g) {
+  ConvArgs flat = g;
+  for (int d = 0; d < 2; ++d) flat.in[d] = flat.out[d] = 1;
+  flat.in[2] = flat.out[2] = volume(g.out);
+  return flat;
 }
 
 template <class T>
@@ -139,10 +152,14 @@ void forward(const Context& ctx, const ConvArgs& g, const void* x, const void* w
                          static_cast<T*>(y));
     return;
   }
-  if (is_pointwise(g) && !joins_images(g)) {
+  if (is_pointwise(g) && !is_better_packed<T>(g)) {
     report(ctx, "1x1");
     pointwise<T>(ctx, g, rows, channels, w, channels, 1, static_cast<const T*>(x),
                  static_cast<const T*>(bias), static_cast<T*>(y));
+    return;
+  }
+  if (is_pointwise(g) && g.in[2] < volume(g.in)) {
+    forward<T>(ctx, flattened(g), x, weight, bias, y);
     return;
   }
   kernels::KeptOperand* handle = g.weight_kept;
@@ -224,10 +241,14 @@ void backward_input(const Context& ctx, const ConvArgs& g, const void* grad_y, c
                                 static_cast<const T*>(bias), static_cast<T*>(grad_x));
     return;
   }
-  if (is_pointwise(g) && !joins_images(g)) {
+  if (is_pointwise(g) && !is_better_packed<T>(g)) {
     report(ctx, "1x1");
     pointwise<T>(ctx, g, rows, channels, w, 1, rows, static_cast<const T*>(grad_y),
                  static_cast<const T*>(bias), static_cast<T*>(grad_x));
+    return;
+  }
+  if (is_pointwise(g) && g.in[2] < volume(g.in)) {
+    backward_input<T>(ctx, flattened(g), grad_y, weight, bias, grad_x);
     return;
   }
   kernels::KeptOperand* none = nullptr;

@@ -16,6 +16,7 @@ using gemm::kNr;
 
 constexpr int64_t kPreparedBytes = 8 << 20;  // images that are prepared at a time
 constexpr int64_t kPatchBytes = 2 << 20;     // patches that are packed at a time for few positions
+constexpr int64_t kPackWork = 1 << 13;       // elements of patches that are worth a task
 constexpr int64_t kFewPositions = 512;       // that are not worth packing the weights
 constexpr int64_t kLargeWeights = 1 << 18;   // elements of a group
 constexpr int64_t kMostLone = 4;             // positions that do not get a vector
@@ -61,31 +62,30 @@ struct Product {
   int64_t columns(int64_t panel) const { return min_of(N, positions - lone - panel * N); }
   int64_t k_block() const { return ceil_div(k, ceil_div(k, gemm::kKc)); }
 
-  // dst[i - k0, lane] for rows [k0, k1) of the patches. Writes a vector beyond the end.
+  // dst[i - k0, lane] for rows [k0, k1) of the patches.
   void pack(int64_t panel, int64_t k0, int64_t k1, T* dst) const {
     constexpr int L = kLanes<T>;
     Run runs[N];
     const int64_t count = columns(panel);
     const int n = runs_of(grid, x_image, 0, panel * N, count, L, runs);
-    if (reach + runs[n - 1].in + L > x_size) {
-      memset(dst, 0, sizeof(T) * static_cast<size_t>((k1 - k0) * N));
-      for (int64_t i = k0; i < k1; ++i, dst += N) {
-        for (int r = 0; r < n; ++r) {
-          store_partial(dst + runs[r].from, load_partial(x + offsets[i] + runs[r].in, runs[r].len),
-                        runs[r].len);
-        }
-      }
-      return;
-    }
     if (count < N) memset(dst, 0, sizeof(T) * static_cast<size_t>((k1 - k0) * N));
-    // What a run writes beyond its end is overwritten by the next one.
+    // What a run writes beyond its end is overwritten by the next one, in all rows but the last.
+    const int64_t careful = reach + runs[n - 1].in + L > x_size ? k0 : k1 - 1;
     if (n <= kHeldRuns) {
-      copy_runs<kHeldRuns>(n, runs, k0, k1, dst);
-      return;
+      copy_runs<kHeldRuns>(n, runs, k0, careful, dst);
+    } else {
+      for (int64_t i = k0; i < careful; ++i) {
+        const T* from = x + offsets[i];
+        T* to = dst + (i - k0) * N;
+        for (int r = 0; r < n; ++r) store(to + runs[r].from, load(from + runs[r].in));
+      }
     }
-    for (int64_t i = k0; i < k1; ++i, dst += N) {
-      const T* from = x + offsets[i];
-      for (int r = 0; r < n; ++r) store(dst + runs[r].from, load(from + runs[r].in));
+    for (int64_t i = careful; i < k1; ++i) {
+      T* to = dst + (i - k0) * N;
+      for (int r = 0; r < n; ++r) {
+        store_partial(to + runs[r].from, load_partial(x + offsets[i] + runs[r].in, runs[r].len),
+                      runs[r].len);
+      }
     }
   }
 
@@ -237,7 +237,7 @@ struct Product {
     lone = takes_lone && positions > L && positions % L <= kMostLone ? positions % L : 0;
     const int64_t pitch = panels() * N, depth = k_block();
     const int64_t fit = kPatchBytes / static_cast<int64_t>(sizeof(T)) / pitch;
-    const int64_t chunk = min_of(k, max_of(1, fit / depth) * depth), panel_size = chunk * N + L;
+    const int64_t chunk = min_of(k, max_of(1, fit / depth) * depth), panel_size = chunk * N;
     const Scratch<T> sums(ctx, rows * (pitch + lone));
     const Scratch<T> patches(ctx, panels() * panel_size + lone * chunk);
     T *lone_sums = sums.get() + rows * pitch, *lone_patches = patches.get() + panels() * panel_size;
@@ -247,21 +247,24 @@ struct Product {
         min_of(min_of(row_panels(), 16), max_of(1, rows * pitch * min_of(k, chunk) / kTaskWork));
     for (int64_t c0 = 0; c0 < k; c0 += chunk) {
       const int64_t c1 = min_of(k, c0 + chunk);
-      run_tasks(ctx, panels() + lone, [&](int64_t p) {
-        if (p < panels()) {
-          pack(p, c0, c1, patches.get() + p * panel_size);
-          return;
+      // Each task packs some channels, so that it reads the images in order.
+      const int64_t parts = min_of(16, max_of(1, (c1 - c0) * (pitch + lone) / kPackWork));
+      run_tasks(ctx, parts, [&](int64_t t) {
+        const int64_t k0 = c0 + t * (c1 - c0) / parts, k1 = c0 + (t + 1) * (c1 - c0) / parts;
+        for (int64_t p = 0; p < panels(); ++p) {
+          pack(p, k0, k1, patches.get() + p * panel_size + (k0 - c0) * N);
         }
-        const int64_t j = p - panels();
-        for (int64_t i = c0; i < c1; ++i) {
-          lone_patches[j * chunk + i - c0] = x[offsets[i] + ends[j].in];
+        for (int64_t i = k0; i < k1; ++i) {
+          for (int64_t j = 0; j < lone; ++j) {
+            lone_patches[j * chunk + i - c0] = x[offsets[i] + ends[j].in];
+          }
         }
       });
       run_tasks(ctx, tasks, [&](int64_t t) {
         const int64_t r0 = t * row_panels() / tasks, r1 = (t + 1) * row_panels() / tasks;
-        for (int64_t r = r0; r < r1; ++r) {
-          for (int64_t k0 = c0; k0 < c1; k0 += depth) {
-            const int64_t k1 = min_of(c1, k0 + depth);
+        for (int64_t k0 = c0; k0 < c1; k0 += depth) {  // whose patches stay in L2 for all rows
+          const int64_t k1 = min_of(c1, k0 + depth);
+          for (int64_t r = r0; r < r1; ++r) {
             for (int64_t p = 0; p < panels(); ++p) {
               if (w_row != 0) prefetch_rows(r + 1, k0, k1, p);
               multiply(r, r + 1, k0, k1, patches.get() + p * panel_size + (k0 - c0) * N, columns(p),
@@ -286,7 +289,7 @@ struct Product {
   // One task takes panels [p0, p1) of positions, and packs each for itself.
   void run_panels(const Context& ctx, int64_t p0, int64_t p1) const {
     const int64_t pitch = (p1 - p0) * N, depth = k_block();
-    const Scratch<T> sums(ctx, rows * pitch), patches(ctx, depth * N + kLanes<T>);
+    const Scratch<T> sums(ctx, rows * pitch), patches(ctx, depth * N);
     for (int64_t k0 = 0; k0 < k; k0 += depth) {
       const int64_t k1 = min_of(k, k0 + depth);
       for (int64_t p = p0; p < p1; ++p) {
@@ -358,10 +361,12 @@ void run_product(const Context& ctx, const Job<T>& job, int64_t w_row, bool take
     for (int64_t i = 0; i < job.passes; ++i) {
       const Pass<T>& pass = job.pass[i];
       const int64_t k = job.channels * pass.tap_count;
-      int64_t reach = 0;
-      for (int64_t j = 0; j < k; ++j) {
-        offsets.get()[j] = j / pass.tap_count * plane + pass.taps[j % pass.tap_count];
-        reach = max_of(reach, offsets.get()[j]);
+      int64_t reach = 0, *next = offsets.get();
+      for (int64_t c = 0; c < job.channels; ++c) {
+        for (int64_t t = 0; t < pass.tap_count; ++t) {
+          *next = c * plane + pass.taps[t];
+          reach = max_of(reach, *next++);
+        }
       }
       for (int64_t group = 0; group < job.groups; ++group) {
         Product<T> product{pass.grid,

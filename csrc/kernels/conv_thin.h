@@ -25,13 +25,15 @@ inline bool steps_over(const ConvArgs& g, ConvArgs& thin) {
   return strided;
 }
 
-// Calls f(plane) for all planes of x, in tasks.
+// Calls f(plane, end) for all planes of x, in tasks; planes before `end` are the same task's, in
+// order.
 template <class F>
 void each_plane(const Context& ctx, const ConvArgs& g, const F& f) {
   const int64_t planes = g.batch * g.in_channels;
   const int64_t per_task = max_of(1, (1 << 16) / max_of(1, volume(g.in)));
   run_tasks(ctx, ceil_div(planes, per_task), [&](int64_t t) {
-    for (int64_t p = t * per_task; p < min_of(planes, (t + 1) * per_task); ++p) f(p);
+    const int64_t end = min_of(planes, (t + 1) * per_task);
+    for (int64_t p = t * per_task; p < end; ++p) f(p, end);
   });
 }
 
@@ -51,14 +53,19 @@ void gather_seen(const Context& ctx, const ConvArgs& g, const T* x, T* thin) {
   const int64_t in = volume(g.in), out = volume(g.out), step = g.stride[2];
   if (step == 2) {
     // The even elements of two vectors at a time; what is stored beyond a row is overwritten by the
-    // next one, and a plane's last row does not end in a whole vector.
-    constexpr int L = kLanes<T>;
-    each_plane(ctx, g, [&](int64_t p) {
+    // next one, or by the next plane of the task.
+    constexpr int64_t L = kLanes<T>, kAhead = 2048 / sizeof(T);
+    const int64_t size = g.batch * g.in_channels * in;
+    each_plane(ctx, g, [&](int64_t p, int64_t end) {
+      const int64_t readable = size - p * in - 2 * L, writable = (end - p) * out - L;
       seen_rows(g, [&](int64_t from, int64_t to) {
         const T* a = x + p * in + from;
         T* b = thin + p * out + to;
         int64_t w = 0;
-        for (; w < g.out[2] && from + 2 * (w + L) <= in && to + w + L <= out; w += L) {
+        for (int64_t i = 0; i < 2 * g.out[2]; i += 64 / int64_t{sizeof(T)}) {
+          __builtin_prefetch(a + kAhead + i);
+        }
+        for (; w < g.out[2] && from + 2 * w <= readable && to + w <= writable; w += L) {
           Vec<T> even = load(a + 2 * w), odd = load(a + 2 * w + L);
           deinterleave<T>(even, odd);
           store(b + w, even);
@@ -68,7 +75,7 @@ void gather_seen(const Context& ctx, const ConvArgs& g, const T* x, T* thin) {
     });
     return;
   }
-  each_plane(ctx, g, [&](int64_t p) {
+  each_plane(ctx, g, [&](int64_t p, int64_t) {
     seen_rows(g, [&](int64_t from, int64_t to) {
       const T* a = x + p * in + from;
       T* b = thin + p * out + to;
@@ -81,7 +88,7 @@ void gather_seen(const Context& ctx, const ConvArgs& g, const T* x, T* thin) {
 template <class T>
 void spread_seen(const Context& ctx, const ConvArgs& g, const T* thin, const T* bias, T* x) {
   const int64_t in = volume(g.in), out = volume(g.out), step = g.stride[2];
-  each_plane(ctx, g, [&](int64_t p) {
+  each_plane(ctx, g, [&](int64_t p, int64_t) {
     const T fill = bias ? bias[p % g.in_channels] : T{};
     T* plane = x + p * in;
     for (int64_t i = 0; i < in; ++i) plane[i] = fill;
