@@ -86,10 +86,12 @@ def test_every_reduction(shape, dtype, threads):
 def test_threads_give_equal_bits(dtype):
     base = pycore.rand(260, 520).to(getattr(pycore, dtype))
     views = [base, base.t(), base[:, ::2], base[:, 3:300], base.view(20, 13, 520).transpose(0, 1)]
+    views += [base.view(20, 13, 520), base.view(260, 8, 65)[:, 1:]]
     views += [base[0].expand(260, 520), base[:, :1].expand(260, 520), base.reshape(-1, 4)]
 
     def results():
         out = [x.sum() for x in views] + [x.var() for x in views]
+        out += [f((0, -1)) for x in views for f in (x.sum, x.amax, x.std, x.logsumexp)]
         for x in views:
             for d in (0, -1):
                 out += [x.sum(d), x.prod(d), x.amax(d), x.std(d), x.logsumexp(d), *x.max(d)]
@@ -104,6 +106,31 @@ def test_threads_give_equal_bits(dtype):
     finally:
         pycore.set_num_threads(before)
     assert all(pycore.equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("n", [33, 130, 700, 40_000])
+def test_pieces_between_those_of_other_rows(n, dtype, threads):
+    """Over the first and the last dimension: pieces are read in the order of memory."""
+    array = np.random.default_rng(2).integers(0, 9, (80_000 // n, 2, 3, n)[-4:])
+    array[0, 1, 2, n // 2] = 200
+    x = pycore.tensor(array, dtype=getattr(pycore, dtype))
+    for cut, want in [
+        (x, array),
+        (x[:, :, 1:], array[:, :, 1:]),
+        (x[..., 1:-2], array[..., 1:-2]),
+        (x[::2, :, :, 1:], array[::2, :, :, 1:]),
+        (x.transpose(0, 1), array.swapaxes(0, 1)),
+        (x.transpose(1, 2), array.swapaxes(1, 2)),
+    ]:
+        for dims in [(0, 3), (1, 3), (0, 2, 3), (0, 1, 3), (2, 3), (0, 1, 2, 3)]:
+            assert np.array_equal(cut.sum(dims).numpy(), want.sum(dims)), (cut.stride(), dims)
+            assert np.array_equal(cut.amax(dims).numpy(), want.max(dims)), (cut.stride(), dims)
+            assert np.array_equal((cut > 2).all(dims).numpy(), (want > 2).all(dims))
+            if dtype == "float32":
+                var = cut.var(dims, correction=0).numpy()
+                np.testing.assert_allclose(var, want.var(dims), rtol=1e-5)
+        assert cut.argmax() == want.argmax() and cut.argmin() == want.argmin()
 
 
 def test_nan_wins_in_gathered_rows():

@@ -33,12 +33,12 @@ inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 // An Op without its types: accumulators are blocks of acc_size bytes.
 struct ReduceCalls {
   int64_t in_size, acc_size;
-  void (*row)(const char* p, int64_t n, int64_t first, char* acc, const double* params);
+  // `count` rows, `stride` apart, each of n elements. The first one begins at position `first` of
+  // the axis, the next ones `step` further on each.
+  void (*rows)(const char* p, int64_t count, int64_t stride, int64_t n, int64_t first, int64_t step,
+               char* acc, const double* params);
   void (*columns)(const char* p, int64_t rows, int64_t stride, int64_t cols, int64_t first,
                   char* acc, const double* params);
-  // row and finish for `rows` rows, `stride` apart, whose outputs begin at `first`, `step` apart.
-  void (*short_rows)(const char* p, int64_t rows, int64_t stride, int64_t n, void* out, void* out2,
-                     int64_t first, int64_t step, const double* params);
   // `count` neighbouring accumulators with as many others.
   void (*combine)(char* earlier, const char* later, int64_t count, const double* params);
   void (*identity)(char* acc);
@@ -107,28 +107,27 @@ struct Reduction {
     }
   }
 
-  // n elements from `begin` on of the axis that starts at p.
-  void row(const char* p, int64_t begin, int64_t n, char* acc) const {
-    constexpr int64_t kLongPiece = 512;  // bytes from which on a call of its own is cheaper
-    const bool in_place = s.stored == Stored::plain && s.stride_red == 1 &&
-                          (s.pieces == 1 || s.red / s.pieces * calls.in_size >= kLongPiece);
-    if (in_place && s.pieces == 1)
-      return calls.row(p + begin * calls.in_size, n, begin, acc, params);
+  // n elements from `begin` on of the axis that starts at p, gathered.
+  void gathered_row(const char* p, int64_t begin, int64_t n, char* acc) const {
     alignas(64) char gathered[kGatherBytes];
     alignas(16) char later[kMaxAcc];
     int64_t some;
     for (int64_t done = 0; done < n; done += some) {
-      const char* from = gathered;
-      if (in_place) {
-        const Run run = run_at(p, begin + done);
-        from = run.p;
-        some = smaller(run.n, n - done);
-      } else {
-        some = smaller(kGatherBytes / calls.in_size, n - done);
-        gather_pieces(p, begin + done, some, gathered);
-      }
-      calls.row(from, some, begin + done, done == 0 ? acc : later, params);
+      some = smaller(kGatherBytes / calls.in_size, n - done);
+      gather_pieces(p, begin + done, some, gathered);
+      calls.rows(gathered, 1, 0, some, begin + done, 0, done == 0 ? acc : later, params);
       if (done > 0) calls.combine(acc, later, 1, params);
+    }
+  }
+
+  // Whole rows in place, and their outputs.
+  void finish_rows(const char* p, int64_t n, int64_t stride, int64_t first, int64_t step) const {
+    constexpr int64_t kAtOnce = 64;
+    alignas(16) char acc[kAtOnce * kMaxAcc];
+    for (int64_t m; n > 0; n -= m, p += m * stride * calls.in_size, first += m * step) {
+      m = smaller(n, kAtOnce);
+      calls.rows(p, m, stride, s.red, 0, 0, acc, params);
+      finish(acc, m, first, step);
     }
   }
 
@@ -148,63 +147,113 @@ struct Reduction {
           gather(from + r * step, s.stride_red, s.red, s.stored, calls.in_size,
                  gathered + r * row_size);
       }
-      if (calls.short_rows != nullptr) {
-        calls.short_rows(gathered, some, s.red, s.red, out, out2, first + done * rows.out, rows.out,
-                         params);
-        continue;
-      }
-      alignas(16) char acc[kMaxAcc];
-      for (int64_t r = 0; r < some; ++r) {
-        calls.row(gathered + r * row_size, s.red, 0, acc, params);
-        finish(acc, 1, first + (done + r) * rows.out, 0);
-      }
+      finish_rows(gathered, some, s.red, first + done * rows.out, rows.out);
     }
   }
 
-  void rows() const {
-    alignas(16) char acc[kMaxAcc];
-    const bool plain = s.pieces == 1 && s.stride_red == 1 && s.stored == Stored::plain;
-    const int64_t chunks = ceil_div(s.red, kReduceChunk), units = s.outer * chunks;
-    if (units == 1 && plain) {  // nothing to set up for small tensors
-      calls.row(in, s.red, 0, acc, params);
-      return finish(acc, 1, 0, 0);
-    }
-    const int64_t per_task = kReduceChunk / smaller(s.red, kReduceChunk);
-    constexpr int64_t kShort = 1024;
-    if ((calls.short_rows != nullptr || !plain) && s.red <= kShort && s.pieces == 1) {
-      const ReduceLoop& last = s.loop[s.loops - 1];
-      run_tasks(ctx, ceil_div(s.outer, per_task), [&](int64_t task) {
-        const int64_t end = smaller(s.outer, (task + 1) * per_task);
-        for (int64_t o = task * per_task; o < end;) {
-          const int64_t n = smaller(end - o, last.size - o % last.size);
-          const Place at = place(o);
-          const char* p = in + at.in * memory_size();
-          if (plain)
-            calls.short_rows(p, n, last.stride, s.red, out, out2, at.out, last.out, params);
-          else
-            gathered_rows(p, n, last, at.out);
-          o += n;
-        }
-      });
-      return;
-    }
-    const Scratch<char> parts(ctx, chunks > 1 ? units * calls.acc_size : 0);
-    run_tasks(ctx, ceil_div(units, per_task), [&](int64_t task) {
-      alignas(16) char local[kMaxAcc];
-      for (int64_t u = task * per_task; u < smaller(units, (task + 1) * per_task); ++u) {
-        const int64_t o = chunks == 1 ? u : u / chunks, begin = (u - o * chunks) * kReduceChunk;
+  // How many outer turns from the o-th on are steps of the innermost loop.
+  int64_t turns(int64_t o, int64_t end) const {
+    const ReduceLoop& last = s.loop[s.loops - 1];
+    return smaller(end - o, last.size - o % last.size);
+  }
+
+  // Rows of a chunk at most, each in one go.
+  void whole_rows(bool in_place) const {
+    const int64_t per_task = kReduceChunk / s.red;
+    const ReduceLoop& last = s.loop[s.loops - 1];
+    run_tasks(ctx, ceil_div(s.outer, per_task), [&](int64_t task) {
+      const int64_t end = smaller(s.outer, (task + 1) * per_task);
+      for (int64_t o = task * per_task, n; o < end; o += n) {
+        n = turns(o, end);
         const Place at = place(o);
-        char* target = chunks > 1 ? parts.get() + u * calls.acc_size : local;
-        row(in + at.in * memory_size(), begin, smaller(s.red - begin, kReduceChunk), target);
-        if (chunks == 1) finish(target, 1, at.out, 0);
+        const char* p = in + at.in * memory_size();
+        if (in_place)
+          finish_rows(p, n, last.stride, at.out, last.out);
+        else
+          gathered_rows(p, n, last, at.out);
       }
     });
-    if (chunks == 1) return;
+  }
+
+  // Rows in pieces of a chunk at most, in the order of memory: where those of the other rows lie
+  // between the pieces of one, a piece of each, and then the next of each.
+  void rows_in_pieces() const {
+    const ReduceLoop& last = s.loop[s.loops - 1];
+    const int64_t piece = s.red / s.pieces, per_task = kReduceChunk / piece;
+    const bool piece_by_piece = s.outer > 1 && last.stride < s.stride_piece;
+    const int64_t units = s.outer * s.pieces, inner = piece_by_piece ? s.outer : s.pieces;
+    const Scratch<char> parts(ctx, units * calls.acc_size);
+    run_tasks(ctx, ceil_div(units, per_task), [&](int64_t task) {
+      const int64_t end = smaller(units, (task + 1) * per_task);
+      for (int64_t u = task * per_task, n; u < end; u += n) {
+        const int64_t turn = u / inner, within = u - turn * inner;
+        const int64_t o = piece_by_piece ? within : turn, at = piece_by_piece ? turn : within;
+        n = smaller(end - u, inner - within);
+        if (piece_by_piece) n = turns(o, o + n);
+        calls.rows(in + (place(o).in + at * s.stride_piece) * calls.in_size, n,
+                   piece_by_piece ? last.stride : s.stride_piece, piece, at * piece,
+                   piece_by_piece ? 0 : piece, parts.get() + u * calls.acc_size, params);
+      }
+    });
+    const int64_t width = piece_by_piece ? s.outer : 1;
+    for (int64_t o = 0; o < s.outer; o += width)
+      combine_tree(parts.get() + o * s.pieces * calls.acc_size, s.pieces, width);
+    for (int64_t o = 0; o < s.outer; ++o)
+      finish(parts.get() + o * (piece_by_piece ? 1 : s.pieces) * calls.acc_size, 1, place(o).out,
+             0);
+  }
+
+  // Chunks of rows.
+  void rows_in_chunks(bool in_place) const {
+    const int64_t chunks = ceil_div(s.red, kReduceChunk), units = s.outer * chunks;
+    const int64_t per_task = kReduceChunk / smaller(s.red, kReduceChunk);
+    const Scratch<char> parts(ctx, units * calls.acc_size);
+    run_tasks(ctx, ceil_div(units, per_task), [&](int64_t task) {
+      for (int64_t u = task * per_task; u < smaller(units, (task + 1) * per_task); ++u) {
+        const int64_t o = u / chunks, begin = (u - o * chunks) * kReduceChunk;
+        const int64_t n = smaller(s.red - begin, kReduceChunk);
+        const char* p = in + place(o).in * memory_size();
+        char* acc = parts.get() + u * calls.acc_size;
+        if (in_place)
+          long_pieces(p, begin, n, acc);
+        else
+          gathered_row(p, begin, n, acc);
+      }
+    });
     for (int64_t o = 0; o < s.outer; ++o) {
       char* first = parts.get() + o * chunks * calls.acc_size;
       combine_tree(first, chunks, 1);
       finish(first, 1, place(o).out, 0);
     }
+  }
+  // n elements from `begin` on of the axis that starts at p, read in place.
+  void long_pieces(const char* p, int64_t begin, int64_t n, char* acc) const {
+    alignas(16) char later[kMaxAcc];
+    int64_t some;
+    for (int64_t done = 0; done < n; done += some) {
+      const Run run = run_at(p, begin + done);
+      some = smaller(run.n, n - done);
+      calls.rows(run.p, 1, 0, some, begin + done, 0, done == 0 ? acc : later, params);
+      if (done > 0) calls.combine(acc, later, 1, params);
+    }
+  }
+
+  void rows() const {
+    // Bytes from which on an accumulator of its own is cheaper than to gather pieces first.
+    const int64_t long_piece = calls.acc_size > 8 ? 20 * calls.acc_size : 128;
+    constexpr int64_t kShort = 1024;
+    const bool near = s.stride_red == 1 && s.stored == Stored::plain;
+    if (near && s.pieces == 1 && s.red <= kReduceChunk) {
+      if (s.outer > 1) return whole_rows(true);
+      alignas(16) char acc[kMaxAcc];  // nothing to set up for small tensors
+      calls.rows(in, 1, 0, s.red, 0, 0, acc, params);
+      return finish(acc, 1, 0, 0);
+    }
+    const int64_t piece = s.red / s.pieces;
+    const bool in_place = near && (s.pieces == 1 || piece * calls.in_size >= long_piece);
+    if (in_place && s.pieces > 1 && piece <= kReduceChunk) return rows_in_pieces();
+    if (!in_place && s.pieces == 1 && s.red <= kShort) return whole_rows(false);
+    rows_in_chunks(in_place);
   }
 
   // `cols` columns from p on, `rows` rows from `begin` on of the reduced axis. `later` holds as
@@ -288,17 +337,13 @@ struct Reduction {
 
 // The work on elements, shared by the operations that differ in finish() only (their `Core`).
 template <class Core>
-void call_row(const char* p, int64_t n, int64_t first, char* acc, const double* params) {
-  const auto a = Core::row(reinterpret_cast<const typename Core::In*>(p), n, first, params);
-  memcpy(acc, &a, sizeof(a));
-}
-template <class Op>
-void call_short_rows(const char* p, int64_t rows, int64_t stride, int64_t n, void* out, void* out2,
-                     int64_t first, int64_t step, const double* params) {
-  const auto* x = reinterpret_cast<const typename Op::In*>(p);
-  for (int64_t r = 0; r < rows; ++r, x += stride) {
-    const typename Op::Acc acc = Op::Core::row(x, n, 0, params);
-    Op::finish(acc, n, out, out2, first + r * step, params);
+void call_rows(const char* p, int64_t count, int64_t stride, int64_t n, int64_t first, int64_t step,
+               char* acc, const double* params) {
+  const auto* x = reinterpret_cast<const typename Core::In*>(p);
+  for (; count > 0; --count, x += stride, first += step) {
+    const auto a = Core::row(x, n, first, params);
+    memcpy(acc, &a, sizeof(a));
+    acc += sizeof(a);
   }
 }
 template <class Core>
@@ -320,13 +365,6 @@ struct CallsOf {
       memcpy(earlier, &a, sizeof(a));
     }
   }
-  // Operations that are asked for many short rows say so: the loop is worth its code.
-  static constexpr decltype(ReduceCalls::short_rows) short_rows() {
-    if constexpr (requires { requires Op::many_short_rows; })
-      return call_short_rows<Op>;
-    else
-      return nullptr;
-  }
   static void identity(char* acc) {
     const Acc a = Op::identity();
     memcpy(acc, &a, sizeof(a));
@@ -341,9 +379,8 @@ struct CallsOf {
   }
   static constexpr ReduceCalls calls = {sizeof(typename Op::In),
                                         sizeof(Acc),
-                                        call_row<typename Op::Core>,
+                                        call_rows<typename Op::Core>,
                                         call_columns<typename Op::Core>,
-                                        short_rows(),
                                         combine,
                                         identity,
                                         finish};

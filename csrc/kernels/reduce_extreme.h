@@ -119,7 +119,6 @@ struct Position {
   using In = T;
   using Acc = Place<T>;
   using Value = Extreme<T, kMax>;
-  static constexpr bool many_short_rows = true;
   static PYCORE_INLINE bool beats(T x, T best) {
     return (kMax ? x > best : x < best) || (x != x && best == best);
   }

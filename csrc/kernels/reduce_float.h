@@ -70,13 +70,11 @@ struct SumCore {
         });
   }
 };
-struct MapIdentity;
 template <class T, class Map, class Finish>
 struct SumOf {
   using In = T;
   using Acc = double;
   using Core = SumCore<T, Map>;
-  static constexpr bool many_short_rows = __is_same(Map, MapIdentity);
   static Acc identity() { return 0; }
   static Acc combine(Acc a, Acc b, const double*) { return a + b; }
   static void finish(Acc acc, int64_t red, void* out, void*, int64_t i, const double* params) {
@@ -127,7 +125,6 @@ struct FinishPower {
 template <class T>
 struct Product {
   using Core = Product;
-  static constexpr bool many_short_rows = true;
   using In = T;
   using Acc = T;
   static Acc identity() { return 1; }
