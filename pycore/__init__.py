@@ -31,7 +31,10 @@ from . import (
 )
 from ._layout import (
     channels_last as channels_last,
+    channels_last_3d as channels_last_3d,
     contiguous_format as contiguous_format,
+    layout as layout,
+    memory_format as memory_format,
     preserve_format as preserve_format,
     sparse_coo as sparse_coo,
     strided as strided,
@@ -231,6 +234,16 @@ def use_deterministic_algorithms(mode: object, *, warn_only: object = False) -> 
 def are_deterministic_algorithms_enabled() -> object:
     """True: every operator gives the same bits for any number of threads."""
     return True
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """False: there is nothing to warn of."""
+    return False
+
+
+def _assert(condition: object, message: str) -> None:
+    """The assert statement as a function, for models that tools trace elsewhere."""
+    assert condition, message
 
 
 def compile(model: object = None, **options: object) -> object:

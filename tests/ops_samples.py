@@ -202,6 +202,7 @@ for name, op in {"add": np.add, "sub": np.subtract}.items():
 T.alias("subtract", "sub")
 add("rsub", f(3), f(3), ref=lambda x, y: y - x)
 add("rsub", f(3), 2.5, ref=lambda x, y: y - x)
+add("rsub", f(3), 2.5, kw={"alpha": 3}, ref=lambda x, y, alpha: y - alpha * x)
 for name in ("mul", "multiply"):
     add(name, f(2, 3), f(3), ref=np.multiply)
     add(name, f(2, 2), -1.5, ref=np.multiply)

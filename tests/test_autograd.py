@@ -862,3 +862,16 @@ def test_second_derivative_of_parts_of_parts(torch):
                           (x - shift).detach().requires_grad_())
             )  # fmt: skip
             assert abs((up - down).item() / (2 * step) - rows[i].flatten()[j].item()) < 1e-7
+
+
+def test_old_arguments(torch):
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = (x * x).sum()
+    (g,) = torch.autograd.grad(y, x, None, True, True, True)
+    (second,) = torch.autograd.grad(g.sum(), x, only_inputs=True)
+    assert g.tolist() == [2, 4] and second.tolist() == [2, 2]
+    with pytest.warns(FutureWarning, match="only_inputs"):
+        torch.autograd.grad((x * x).sum(), x, only_inputs=False)
+    with pytest.warns(FutureWarning, match="grad_variables"):
+        torch.autograd.backward((x * x), grad_variables=torch.ones(2))
+    assert x.grad.tolist() == [2, 4]

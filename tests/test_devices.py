@@ -233,3 +233,19 @@ def test_what_only_pycore_answers():
     model = pycore.nn.Linear(1, 1)
     assert pycore.jit.script(model) is model
     assert pycore.jit.trace(model, pycore.ones(1, 1)) is model
+
+
+def test_odds_and_ends(torch):
+    """What vision models and training loops call that computes nothing."""
+    torch._assert(torch.ones(1).item() == 1, "one is one")
+    with pytest.raises(AssertionError, match="no"):
+        torch._assert(False, "no")
+    assert torch.is_deterministic_algorithms_warn_only_enabled() is False
+    assert isinstance(torch.channels_last, torch.memory_format)
+    assert isinstance(torch.zeros(1).layout, torch.layout)
+    x = torch.ones(1, 2, 3, 4, 5).contiguous(memory_format=torch.channels_last_3d)
+    assert x.shape == (1, 2, 3, 4, 5)
+    relu = torch.nn.ReLU()
+    twice = torch.nn.Sequential(relu, relu)
+    assert len(list(twice.modules())) == 2
+    assert len(list(twice.modules(remove_duplicate=False))) == 3

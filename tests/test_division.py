@@ -89,6 +89,25 @@ def test_floats(dtype):
     assert quotient == [p // q for p, q in zip(a[wide].tolist(), b[wide].tolist(), strict=True)]
 
 
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "floor_divide", "remainder"])
+def test_number_first(name):
+    """The functions take a number in place of either tensor, or of both."""
+    function, x = getattr(pycore, name), pycore.tensor([2, 3])
+    reference = getattr(np, {"div": "divide", "sub": "subtract", "mul": "multiply"}.get(name, name))
+    for number in (7, 7.5):
+        got, want = function(number, x), reference(number, np.array([2, 3]))
+        assert got.tolist() == pytest.approx(want.tolist())
+        assert got.is_floating_point() == (want.dtype.kind == "f")
+        assert function(number, 2).item() == reference(number, 2)
+
+
+def test_scaled_subtraction_from_a_number():
+    x = pycore.tensor([1.0, 2.0], requires_grad=True)
+    for y in (pycore.rsub(x, 1, alpha=3), pycore.sub(1, x, alpha=3)):
+        assert y.tolist() == [-2, -5]
+        assert pycore.autograd.grad(y.sum(), x)[0].tolist() == [-3, -3]
+
+
 @pytest.mark.parametrize("function", [pycore.remainder, pycore.fmod, pycore.floor_divide])
 def test_nothing_divided_by_zero(function):
     """The error is of a division, not of a divisor."""

@@ -75,7 +75,7 @@ Tensor add(const Operand& a, const Operand& b, const Scalar& alpha) {
   if (recording(x, y)) record(out, AddBackward0{to_input(a, out), to_input(b, out), alpha}, x, y);
   return out;
 }
-PYCORE_OP("add(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", add,
+PYCORE_OP("add(Tensor|Scalar input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", add,
           kArithmetic | kOverwritable, R"(
 Adds ``other``, scaled by ``alpha``, to ``input``, element by element: ``input + alpha * other``.
 
@@ -103,7 +103,10 @@ struct RsubBackward1 {
   static constexpr const char* name = "RsubBackward1";
   static constexpr bool saves = false;
   ToInput to_b;
-  void operator()(Backward& b) { b.set(1, to_b(neg(b.grad()))); }
+  Scalar alpha;
+  void operator()(Backward& b) {
+    b.set(1, to_b(alpha.equals(1) ? neg(b.grad()) : mul(b.grad(), -alpha)));
+  }
 };
 }  // namespace
 
@@ -123,18 +126,18 @@ Tensor sub(const Operand& a, const Operand& b, const Scalar& alpha) {
     if (a.is_tensor())
       record(out, SubBackward0{to_input(a, out), to_input(b, out), alpha}, x, y);
     else
-      record(out, RsubBackward1{to_input(b, out)}, x, y);
+      record(out, RsubBackward1{to_input(b, out), alpha}, x, y);
   }
   return out;
 }
-PYCORE_OP("sub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", sub,
+PYCORE_OP("sub(Tensor|Scalar input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", sub,
           kArithmetic | kOverwritable, R"(
 Subtracts ``other``, scaled by ``alpha``, from ``input``, element by element. Not for bool.
 
 >>> pycore.sub(pycore.tensor([1., 2.]), 1)
 tensor([0., 1.])
 )");
-PYCORE_OP("subtract(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", sub,
+PYCORE_OP("subtract(Tensor|Scalar input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor", sub,
           kArithmetic | kOverwritable, "Alias of :func:`sub`.");
 
 static Tensor rsub(const Tensor& input, const Operand& other, const Scalar& alpha) {
@@ -186,13 +189,13 @@ Tensor mul(const Operand& a, const Operand& b) {
   }
   return out;
 }
-PYCORE_OP("mul(Tensor input, Tensor|Scalar other) -> Tensor", mul, kArithmetic, R"(
+PYCORE_OP("mul(Tensor|Scalar input, Tensor|Scalar other) -> Tensor", mul, kArithmetic, R"(
 Multiplies element by element. Shapes broadcast, dtypes promote.
 
 >>> pycore.mul(pycore.tensor([1., 2.]), 3)
 tensor([3., 6.])
 )");
-PYCORE_OP("multiply(Tensor input, Tensor|Scalar other) -> Tensor", mul, kArithmetic,
+PYCORE_OP("multiply(Tensor|Scalar input, Tensor|Scalar other) -> Tensor", mul, kArithmetic,
           "Alias of :func:`mul`.");
 
 // --- div
@@ -289,7 +292,7 @@ Tensor floor_divide(const Operand& a, const Operand& b) {
   if (recording(x, y)) record(out, ZeroGradient{to_input(a, out), to_input(b, out)}, x, y);
   return out;
 }
-PYCORE_OP("floor_divide(Tensor input, Tensor|Scalar other) -> Tensor", floor_divide,
+PYCORE_OP("floor_divide(Tensor|Scalar input, Tensor|Scalar other) -> Tensor", floor_divide,
           kArithmetic | kOverwritable, R"(
 Divides and rounds towards negative infinity. An integer divided by zero raises.
 
@@ -309,17 +312,17 @@ static Tensor div_mode(const Operand& a, const Operand& b,
   if (recording(x, y)) record(out, ZeroGradient{to_input(a, out), to_input(b, out)}, x, y);
   return out;
 }
-PYCORE_OP("div(Tensor input, Tensor|Scalar other, *, str? rounding_mode=None) -> Tensor", div_mode,
-          kArithmetic, R"(
+PYCORE_OP("div(Tensor|Scalar input, Tensor|Scalar other, *, str? rounding_mode=None) -> Tensor",
+          div_mode, kArithmetic, R"(
 Divides element by element; integers give floating results. ``rounding_mode`` 'trunc' or 'floor' rounds and keeps integer
 dtypes.
 
 >>> pycore.div(pycore.tensor([1., 2.]), 2)
 tensor([0.5000, 1.0000])
 )");
-PYCORE_OP("divide(Tensor input, Tensor|Scalar other, *, str? rounding_mode=None) -> Tensor",
+PYCORE_OP("divide(Tensor|Scalar input, Tensor|Scalar other, *, str? rounding_mode=None) -> Tensor",
           div_mode, kArithmetic, "Alias of :func:`div`.");
-PYCORE_OP("true_divide(Tensor input, Tensor|Scalar other) -> Tensor", div, kArithmetic,
+PYCORE_OP("true_divide(Tensor|Scalar input, Tensor|Scalar other) -> Tensor", div, kArithmetic,
           "Alias of :func:`div` without rounding.");
 
 // --- remainder, fmod
@@ -360,7 +363,8 @@ Tensor remainder_like(Binary f, const Operand& a, const Operand& b) {
 static Tensor remainder(const Operand& a, const Operand& b) {
   return remainder_like(Binary::remainder, a, b);
 }
-PYCORE_OP("remainder(Tensor input, Tensor|Scalar other) -> Tensor", remainder, kArithmetic, R"(
+PYCORE_OP("remainder(Tensor|Scalar input, Tensor|Scalar other) -> Tensor", remainder, kArithmetic,
+          R"(
 The remainder of the division with the divisor's sign, as Python's ``%``.
 
 >>> pycore.remainder(pycore.tensor([-3., 3.]), 2)

@@ -130,13 +130,21 @@ tensor(1.)
 >>> pycore.tensor([[1., 3.], [5., 2.]]).min(dim=1).indices
 tensor([0, 1])
 )")
-PYCORE_OP("amax(Tensor input, int[1] dim=[], bool keepdim=False) -> Tensor", amax, kReduction, R"(
+static Tensor amax_op(const Tensor& x, std::optional<IntSpan> dims, bool keepdim) {
+  return amax(x, dims.value_or(IntSpan()), keepdim);
+}
+PYCORE_OP("amax(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor", amax_op, kReduction,
+          R"(
 The largest elements along dimensions, without positions; ties share their gradient.
 
 >>> pycore.tensor([[1., 3.], [5., 2.]]).amax(0)
 tensor([5., 3.])
 )");
-PYCORE_OP("amin(Tensor input, int[1] dim=[], bool keepdim=False) -> Tensor", amin, kReduction, R"(
+static Tensor amin_op(const Tensor& x, std::optional<IntSpan> dims, bool keepdim) {
+  return amin(x, dims.value_or(IntSpan()), keepdim);
+}
+PYCORE_OP("amin(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor", amin_op, kReduction,
+          R"(
 The smallest elements along dimensions, without positions; ties share their gradient.
 
 >>> pycore.tensor([[1., 3.], [5., 2.]]).amin(0)

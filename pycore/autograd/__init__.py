@@ -5,6 +5,8 @@ Knows the extension's engine; must not know modules.
 
 from __future__ import annotations
 
+import warnings
+
 from .. import _C
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
@@ -70,6 +72,7 @@ def backward(
     grad_tensors: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    grad_variables: Any = None,
     inputs: Any = None,
 ) -> None:
     """Accumulate the gradients of `tensors` into `.grad` of the leaves they came from.
@@ -79,6 +82,7 @@ def backward(
         grad_tensors: the gradients to start from, one per tensor, or None for ones.
         retain_graph: keep the graph for another run; defaults to `create_graph`.
         create_graph: record the computation of the gradients, for higher derivatives.
+        grad_variables: an old name of `grad_tensors`.
         inputs: accumulate into these leaves only.
 
     >>> import pycore
@@ -87,6 +91,18 @@ def backward(
     >>> x.grad
     tensor([2., 4.])
     """
+    if grad_variables is not None:
+        warnings.warn(
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to "
+                "`backward()`. Please only use `grad_tensors`."
+            )
+        grad_tensors = grad_variables
     roots = _as_tuple(tensors)
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is not None:
@@ -104,6 +120,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -112,7 +129,8 @@ def grad(
 
     Returns one tensor per input; None for unused ones if `allow_unused`, zeros if
     `materialize_grads`. With `is_grads_batched`, `grad_outputs` and the results have one more
-    dimension in front, and one run is made for each of its elements.
+    dimension in front, and one run is made for each of its elements. `only_inputs` is accepted for
+    compatibility: nothing but the inputs' gradients is ever computed.
 
     >>> import pycore
     >>> x = pycore.tensor(3., requires_grad=True)
@@ -122,6 +140,13 @@ def grad(
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True"
+        )
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (it is always True); to "
+            "accumulate the gradients of other leaves, use autograd.backward",
+            FutureWarning,
+            stacklevel=2,
         )
     roots, wanted = _as_tuple(outputs), _as_tuple(inputs)
     retain = create_graph if retain_graph is None else retain_graph

@@ -243,10 +243,13 @@ class Module(ModuleBase, HookMixin, StateMixin, ConvertMixin):
                 below = f"{prefix}.{name}" if prefix else name
                 yield from child.named_modules(memo, below, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
-        """Yield every module once, this one first."""
-        for _, module in self.named_modules():
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """Yield every module, this one first; each once unless `remove_duplicate` is false."""
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Accepted for compatibility: there is no compiler, and none is needed to be fast."""
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Yield the direct children with their names, each child once."""
