@@ -445,6 +445,19 @@ def test_order_of_long_lines(n: int) -> None:
             assert t.median().item() == x[want[(n - 1) // 2]]
 
 
+@pytest.mark.parametrize("n", [5000, 8192, 8193, 12_000, 16_384, 16_385, 40_000])
+def test_order_beside_an_outlier(n: int) -> None:
+    """Keys that 32 bits tell apart together with their places, nearly all, a few, or hardly any."""
+    close = 1 + rng().integers(0, 5000, n) * np.float32(2.0**-23)
+    falling = close[np.argsort(-close)]
+    for x in (close, falling, rng().standard_normal(n)):
+        for far in (0.0, 1.0, 1e-3, 1e30, -1e30):
+            x = x.astype("f")
+            x[n // 3] = far
+            places = T(x).sort().indices.numpy()
+            assert (places == np.argsort(x, kind="stable")).all()
+
+
 def test_order_of_strided_lines() -> None:
     x = rng().standard_normal((70, 90)).astype("f")
     for t, a in ((T(x).t(), x.T), (T(x)[:, ::3], x[:, ::3]), (T(x)[::2], x[::2])):

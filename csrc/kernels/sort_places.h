@@ -12,7 +12,8 @@ namespace {
 #if defined(__AVX2__)
 
 // Blocks of up to so many are sorted at once even if 32 bits cannot tell all their keys apart.
-inline constexpr int64_t kPlaceBlock = 4096;
+// Longer ones are tried, too, where no places stand beside the keys yet.
+inline constexpr int64_t kPlaceBlock = 8192, kPlaceWhole = 16384;
 
 // What is being sorted, and room for it; all of one length or a few registers more (kSortSpare).
 // The result goes to sorted and sorted_places, which overlap nothing else.
@@ -165,8 +166,9 @@ __attribute__((noinline)) void take(const int32_t* __restrict both, int64_t n, u
   }
 }
 
-// n keys in the range, of which so many bits are left out that their places fit in.
-__attribute__((noinline)) void sort_block(const Context& ctx, const Placed& s, int64_t n,
+// n keys in the range, of which so many bits are left out that their places fit in. False if that
+// left too many in the wrong order: the keys and places are as they were.
+__attribute__((noinline)) bool sort_block(const Context& ctx, const Placed& s, int64_t n,
                                           const KeyRange range) {
   const int place_bits = bit_width(static_cast<uint32_t>(n - 1));
   const int key_bits = bit_width(range.width());
@@ -199,7 +201,7 @@ __attribute__((noinline)) void sort_block(const Context& ctx, const Placed& s, i
                      : s.places ? take<true, true>
                                : take<true, false>;
   fill(both, n, mask, keys, s.places, sorted, s.sorted_places);
-  if (lost > 0 && !order_neighbours(sorted, s.sorted_places, n)) sort_wide_ranks(s, n);
+  return lost == 0 || order_neighbours(sorted, s.sorted_places, n);
 }
 
 inline void copy_same(const Placed& s, int64_t n) {
@@ -212,7 +214,10 @@ inline void copy_same(const Placed& s, int64_t n) {
 // Parts from each other until they are short enough for sort_block. Places are there.
 void sort_placed(const Context& alone, Placed s, int64_t n, int depth) {
   while (n > 0) {
-    if (n <= kPlaceBlock) return sort_block(alone, s, n, key_range(s.keys, n));
+    if (n <= kPlaceBlock) {
+      if (!sort_block(alone, s, n, key_range(s.keys, n))) sort_wide_ranks(s, n);
+      return;
+    }
     if (depth-- == 0) return sort_wide_ranks(s, n);
     bool done = false;
     const int64_t first =
@@ -230,8 +235,11 @@ void sort_line(const Context& ctx, int32_t* keys, int64_t n, int32_t* sorted,
                int64_t* sorted_places, int32_t* spare) {
   Placed s{keys, nullptr, spare, spare + n + kSortSpare, sorted, sorted_places};
   const KeyRange range = key_range(keys, n);
-  if (n <= kPlaceBlock || bit_width(range.width()) + bit_width(static_cast<uint32_t>(n - 1)) <= 32)
-    return sort_block(ctx, s, n, range);
+  if (n <= kPlaceWhole ||
+      bit_width(range.width()) + bit_width(static_cast<uint32_t>(n - 1)) <= 32) {
+    if (sort_block(ctx, s, n, range)) return;
+    if (n <= kPlaceBlock) return sort_wide_ranks(s, n);
+  }
   s.places = spare + 2 * (n + kSortSpare);
   for (int64_t i = 0; i < n; ++i) s.places[i] = static_cast<int32_t>(i);
   Context alone = ctx;
