@@ -6,20 +6,11 @@
 
 #include "core/parallel.h"
 #include "ops/ops.h"
+#include "ops/padding_rows.h"
 #include "ops/stepwise.h"
 
 namespace pycore {
 namespace {
-
-// `pad` lists (before, after) from the last dimension on.
-int64_t before(IntSpan pad, int64_t dim, int64_t dims) {
-  auto i = static_cast<size_t>(2 * (dims - 1 - dim));
-  return i < pad.size() ? pad[i] : 0;
-}
-int64_t after(IntSpan pad, int64_t dim, int64_t dims) {
-  auto i = static_cast<size_t>(2 * (dims - 1 - dim));
-  return i + 1 < pad.size() ? pad[i + 1] : 0;
-}
 
 struct ConstantPadNdBackward0 {
   static constexpr const char* name = "ConstantPadNdBackward0";
@@ -47,7 +38,7 @@ Tensor constant_pad(const Tensor& x, IntSpan pad, const Scalar& value) {
   Dims sizes = x.sizes(), part = x.sizes();
   int64_t from = x.offset();
   for (int64_t d = 0; d < n; ++d) {
-    int64_t a = before(pad, d, n), b = after(pad, d, n), s = x.sizes()[d];
+    int64_t a = pad_before(pad, d, n), b = pad_after(pad, d, n), s = x.sizes()[d];
     PC_CHECK(!__builtin_add_overflow(sizes[d], a, &sizes[d]) &&
                  !__builtin_add_overflow(sizes[d], b, &sizes[d]),
              "Storage size calculation overflowed with pad=", Dims(pad));
@@ -63,7 +54,7 @@ Tensor constant_pad(const Tensor& x, IntSpan pad, const Scalar& value) {
   if (numel_of(part) > 0) {
     int64_t to = 0;
     for (int64_t d = 0; d < n; ++d)
-      to += std::max<int64_t>(0, before(pad, d, n)) * out.strides()[d];
+      to += std::max<int64_t>(0, pad_before(pad, d, n)) * out.strides()[d];
     copy_data(make_alias(out->storage, out.dtype(), part, out.strides(), to),
               make_alias(x->storage, x.dtype(), part, x.strides(), from));
   }
@@ -86,87 +77,6 @@ tensor([0, 1, 2, 0])
 
 namespace {
 
-enum class Mode { reflect, replicate, circular };
-
-struct PadPlan {
-  Mode mode = Mode::reflect;
-  Dims pad;
-  Dims sizes;  // of the input
-};
-
-// Which input index the padded index i shows, for a dimension of n padded by a and b.
-struct Source {
-  Mode mode;
-  int64_t n, a, b;
-
-  int64_t operator()(int64_t i) const {
-    int64_t at = i - a;
-    if (mode == Mode::replicate) return std::clamp<int64_t>(at, 0, n - 1);
-    if (mode == Mode::reflect) return at < 0 ? -at : at >= n ? 2 * (n - 1) - at : at;
-    // Around goes what negative padding leaves.
-    const int64_t first = std::max<int64_t>(-a, 0);
-    const int64_t left = n - first + std::min<int64_t>(b, 0);
-    at = (at - first) % left;
-    return first + (at < 0 ? at + left : at);
-  }
-};
-
-// Moves whole rows of `inner` elements along one dimension, out[map[i]] from in[i] or the reverse
-// with sums.
-template <class F>
-Tensor along(const Tensor& x, int64_t dim, int64_t size, bool zero, const F& rows) {
-  Dims sizes = x.sizes();
-  int64_t n = sizes[dim];
-  sizes[dim] = size;
-  Tensor out = zero ? zeros(sizes, x.dtype()) : empty(sizes, x.dtype());
-  int64_t inner = numel_of(IntSpan(sizes).subspan(static_cast<size_t>(dim) + 1));
-  int64_t outer = numel_of(IntSpan(sizes).subspan(0, static_cast<size_t>(dim)));
-  int64_t item = x.item_size();
-  if (inner == 0 || outer == 0 || size == 0) return out;
-  parallel_for(outer, std::max<int64_t>(1, 32768 / (size * inner)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t o = begin; o < end; ++o)
-                   rows(x->data + o * n * inner * item, out->data + o * size * inner * item, inner);
-               });
-  return out;
-}
-
-Tensor pad_dimension(const Tensor& x, int64_t dim, int64_t a, int64_t b, Mode mode) {
-  const int64_t n = x.sizes()[dim], size = n + a + b, item = x.item_size();
-  const Source source{mode, n, a, b};
-  return along(x, dim, size, false, [&](const char* in, char* out, int64_t inner) {
-    auto bytes = static_cast<size_t>(inner * item);
-    for (int64_t i = 0; i < size;) {
-      int64_t from = i - a, run = 1;
-      if (from >= 0 && from < n)
-        run = std::min(n - from, size - i);  // the inside in one piece
-      else
-        from = source(i);
-      memcpy(out + static_cast<size_t>(i) * bytes, in + static_cast<size_t>(from) * bytes,
-             static_cast<size_t>(run) * bytes);
-      i += run;
-    }
-  });
-}
-
-Tensor unpad_dimension(const Tensor& g, int64_t dim, int64_t n, const Source& source) {
-  int64_t size = g.sizes()[dim];
-  return dispatch_all(g.dtype(), [&](auto tag) -> Tensor {
-    using T = typename decltype(tag)::type;
-    if constexpr (std::is_floating_point_v<T>) {
-      return along(g, dim, n, true, [&](const char* in, char* out, int64_t inner) {
-        const T* from = reinterpret_cast<const T*>(in);
-        T* to = reinterpret_cast<T*>(out);
-        for (int64_t i = 0; i < size; ++i) {
-          T* row = to + source(i) * inner;
-          for (int64_t k = 0; k < inner; ++k) row[k] += from[i * inner + k];
-        }
-      });
-    }
-    fail(ErrorKind::not_implemented, "pad: no derivative for ", g.dtype());
-  });
-}
-
 Tensor pad_by_index(const Tensor& x, const PadPlan& plan);
 Tensor unpad_by_index(const Tensor& g, const PadPlan& plan);
 
@@ -183,42 +93,44 @@ struct PadBackward {
   PadPlan plan;
   void operator()(Backward& b) {
     Tensor gradient = unpad_by_index(b.grad(), plan);
-    b.set(0, plan.mode == Mode::circular ? gradient : stepwise(b, 0, gradient));
+    b.set(0, plan.mode == PadMode::circular ? gradient : stepwise(b, 0, gradient));
   }
 };
 const char* node_name(const PadPlan& plan) {
   static const char* names[2][3] = {
       {"ReflectionPad1DBackward0", "ReflectionPad2DBackward0", "ReflectionPad3DBackward0"},
       {"ReplicationPad1DBackward0", "ReplicationPad2DBackward0", "ReplicationPad3DBackward0"}};
-  if (plan.mode == Mode::circular) return "CopySlices";
-  return names[plan.mode == Mode::replicate][plan.pad.size() / 2 - 1];
+  if (plan.mode == PadMode::circular) return "CopySlices";
+  return names[plan.mode == PadMode::replicate][plan.pad.size() / 2 - 1];
 }
 
 Tensor pad_by_index(const Tensor& x, const PadPlan& plan) {
-  Tensor out = contiguous(detach(x));
-  for (int64_t d = 0; d < x.dim(); ++d) {
-    int64_t a = before(plan.pad, d, x.dim()), b = after(plan.pad, d, x.dim());
-    if (a != 0 || b != 0) out = pad_dimension(out, d, a, b, plan.mode);
+  const PadMaps maps(plan);
+  const Tensor in = contiguous(detach(x));
+  Tensor out = empty(maps.sizes(x, maps.size), x.dtype());
+  if (out.numel() > 0) {
+    pad_rows(maps, x.item_size(), in->data, out->data);
   }
-  if (out.shares_storage(x)) out = clone_data(x);
   if (recording(x)) record(out, PadBackward{plan}, x)->name = node_name(plan);
   return out;
 }
 
 Tensor unpad_by_index(const Tensor& g, const PadPlan& plan) {
-  Tensor out = contiguous(detach(g));
-  if (is_reduced_float(g.dtype())) out = to_dtype(out, DType::float32);
-  for (int64_t d = g.dim() - 1; d >= 0; --d) {
-    const int64_t a = before(plan.pad, d, g.dim()), b = after(plan.pad, d, g.dim());
-    const int64_t n = plan.sizes[d];
-    if (a != 0 || b != 0) out = unpad_dimension(out, d, n, {plan.mode, n, a, b});
+  const PadMaps maps(plan);
+  const DType dtype = is_reduced_float(g.dtype()) ? DType::float32 : g.dtype();
+  const Tensor in = contiguous(to_dtype(detach(g), dtype));
+  Tensor out = empty(maps.sizes(g, maps.n), dtype);
+  if (dtype == DType::float64) {
+    unpad_rows(maps, in.data<double>(), out.data<double>());
+  } else {
+    unpad_rows(maps, in.data<float>(), out.data<float>());
   }
-  out = out.shares_storage(g) ? clone_data(g) : to_dtype(out, g.dtype());
+  out = to_dtype(out, g.dtype());
   if (recording(g)) record(out, UnpadBackward{plan}, g);
   return out;
 }
 
-Tensor pad_mode(const Tensor& x, IntSpan pad, Mode mode) {
+Tensor pad_mode(const Tensor& x, IntSpan pad, PadMode mode) {
   int64_t n = x.dim(), padded = static_cast<int64_t>(pad.size()) / 2;
   PC_CHECK_IMPLEMENTED(padded >= 1 && padded <= 3 && (n == padded + 1 || n == padded + 2),
                        "Padding size ", pad.size(), " is not supported for ", n,
@@ -228,18 +140,19 @@ Tensor pad_mode(const Tensor& x, IntSpan pad, Mode mode) {
                        "dimensions)\n  - 4D or 5D input: padding "
                        "size = 6 (pads last 3 dimensions)");
   for (int64_t d = 0; d < n; ++d) {
-    int64_t a = before(pad, d, n), b = after(pad, d, n), s = x.sizes()[d];
+    int64_t a = pad_before(pad, d, n), b = pad_after(pad, d, n), s = x.sizes()[d];
     bool batch = n == padded + 2 && d == 0;
-    PC_CHECK(batch || s > 0 || mode == Mode::circular, "Expected ", padded + 1, "D or ", padded + 2,
+    PC_CHECK(batch || s > 0 || mode == PadMode::circular, "Expected ", padded + 1, "D or ",
+             padded + 2,
              "D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
              "input, but got: ",
              x.sizes());
-    if (mode == Mode::circular) {
+    if (mode == PadMode::circular) {
       PC_CHECK(a <= s && b <= s, "Padding value causes wrapping around more than once.");
       PC_CHECK(a >= -s && b >= -s && s + a + b >= 0,
                "Negative padding value is resulting in an empty dimension.");
     }
-    PC_CHECK(mode != Mode::reflect || (a < s && b < s) || (a == 0 && b == 0),
+    PC_CHECK(mode != PadMode::reflect || (a < s && b < s) || (a == 0 && b == 0),
              "Argument #4: Padding size should be less than the corresponding input dimension, but "
              "got: padding (",
              a, ", ", b, ") at dimension ", d, " of input ", x.sizes());
@@ -266,9 +179,9 @@ Tensor pad(const Tensor& x, IntSpan pad, std::string_view mode, std::optional<do
   PC_CHECK_IMPLEMENTED(known, "Unrecognised padding mode ", mode);
   PC_CHECK(!value || *value == 0, "Padding mode \"", mode, "\" doesn't take in value argument");
   return pad_mode(x, pad,
-                  mode == "reflect"     ? Mode::reflect
-                  : mode == "replicate" ? Mode::replicate
-                                        : Mode::circular);
+                  mode == "reflect"     ? PadMode::reflect
+                  : mode == "replicate" ? PadMode::replicate
+                                        : PadMode::circular);
 }
 PYCORE_OP("nn.pad(Tensor input, int[] pad, str mode='constant', float? value=None) -> Tensor", pad,
           kFunction, R"(

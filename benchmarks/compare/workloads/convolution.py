@@ -123,3 +123,10 @@ _register(
     _Shape("ViT patches 16x16 3->384 at 224, batch 4", 4, (3, 384), (224, 224), 16, 16, bias=True,
            input_grad=False)
 )  # fmt: skip
+
+# The network that plays Atari games, in reinforcement learning.
+for _c, _s, _k, _stride in (((4, 32), 84, 8, 4), ((32, 64), 20, 4, 2), ((64, 64), 9, 3, 1)):
+    _register(
+        _Shape(f"Atari {_k}x{_k} stride {_stride} {_c[0]}->{_c[1]} at {_s}, batch 32", 32, _c,
+               (_s, _s), _k, _stride, bias=True, input_grad=_s != 84)
+    )  # fmt: skip

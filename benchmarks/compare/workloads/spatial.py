@@ -38,6 +38,8 @@ for _name, _kind, _size, _arguments in (
     ("max_pool2d 2x2, 64x6x28x28", "max_pool2d", (64, 6, 28, 28), (2,)),
     ("max_pool2d 2x2, 1x6x28x28", "max_pool2d", (1, 6, 28, 28), (2,)),
     ("max_pool2d 5x5 stride 1, 4x128x20x20", "max_pool2d", (4, 128, 20, 20), (5, 1, 2)),
+    ("max_pool2d 3x3 stride 3, 16x64x48x48", "max_pool2d", (16, 64, 48, 48), (3,)),
+    ("max_pool2d 4x4 stride 4, 16x64x48x48", "max_pool2d", (16, 64, 48, 48), (4,)),
     ("max_pool1d 4, 16x128x4000", "max_pool1d", (16, 128, 4000), (4,)),
     ("max_pool3d 2, 4x16x16x32x32", "max_pool3d", (4, 16, 16, 32, 32), (2,)),
     ("avg_pool2d 3x3 stride 2, 32x64x112x112", "avg_pool2d", (32, 64, 112, 112), (3, 2, 1)),
@@ -73,4 +75,17 @@ _register(
     _functional("interpolate", size=224, mode="bilinear", antialias=True),
     limit=1.0,
 )
+for _mode in ("reflect", "replicate", "circular"):
+    _register(
+        f"pad {_mode} by 1, 16x64x28x28",
+        (16, 64, 28, 28),
+        _functional("pad", (1, 1, 1, 1), mode=_mode),
+        limit=1.0,
+    )
+    _register(
+        f"pad {_mode} by 8, 4x3x256x256",
+        (4, 3, 256, 256),
+        _functional("pad", (8, 8, 8, 8), mode=_mode),
+        limit=1.0,
+    )
 _register("grid_sample bilinear, 4x64x32x32", (4, 64, 32, 32), _sampled, limit=1.3)
