@@ -6,7 +6,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   set(PYCORE_ISA_LEVELS baseline avx2 avx512)
   # For processors of before 2013: it must be there and right, and not make the wheel larger than need be.
   set(PYCORE_ISA_FLAGS_baseline "")
-  set(PYCORE_ISA_OPTIMIZE_baseline -Os)
+  set(PYCORE_ISA_OPTIMIZE_baseline -O2)
   set(PYCORE_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)
   set(PYCORE_ISA_FLAGS_avx512
       -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mprefer-vector-width=512)
