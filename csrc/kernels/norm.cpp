@@ -2,6 +2,7 @@
 // running statistics.
 #include "kernels/norm.h"
 
+#include "kernels/narrow.h"
 #include "kernels/norm_rows.h"
 
 namespace pycore::kernels::PYCORE_ISA {
@@ -77,31 +78,74 @@ void batch_stats(const Context& ctx, const void* x_in, void* mean_out, void* var
   });
 }
 
-// y = x * a[channel] + b[channel]
-template <class T>
-void affine(const Context& ctx, const T* x, const T* a, const T* b, T* y, int64_t n, int64_t c,
-            int64_t s) {
-  if (s == 1) {
-    over_groups(ctx, n, c, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i)
-        over_row<T>(c, [&](int64_t j, int lanes) {
-          const Vec<T> r = load_n<T>(x + i * c + j, lanes) * load_n<T>(a + j, lanes);
-          store_n<T>(y + i * c + j, r + load_n<T>(b + j, lanes), lanes);
-        });
-    });
-    return;
+// Calls body(channel, m) for the m elements of each channel in [begin, end) of x [n, c, s]; for
+// s == 1 these are elements of the channels from the given one on.
+template <class Body>
+PYCORE_INLINE void over_channels(int64_t begin, int64_t end, int64_t c, int64_t s, Body body) {
+  const int64_t row = begin / s, next = s == 1 ? c : s;
+  int64_t channel = row % c;
+  int64_t left = s == 1 ? c - channel : (row + 1) * s - begin;
+  for (int64_t m; begin < end; begin += m, left = next) {
+    m = smaller(left, end - begin);
+    body(channel, m);
+    channel = s == 1 || channel + 1 == c ? 0 : channel + 1;
   }
-  over_groups(ctx, n * c, s, [&](int64_t first, int64_t last) {
-    for (int64_t u = first; u < last; ++u) {
-      const T scale = a[u % c], shift = b[u % c];
-      over_row<T>(s, [&](int64_t i, int lanes) {
-        store_n<T>(y + u * s + i, load_n<T>(x + u * s + i, lanes) * scale + shift, lanes);
+}
+
+// y = x * a[channel] + b[channel] for the elements [begin, end), which lie at x.
+template <class T>
+void affine(const T* x, const T* a, const T* b, T* y, int64_t begin, int64_t end, int64_t c,
+            int64_t s) {
+  over_channels(begin, end, c, s, [&](int64_t channel, int64_t m) {
+    const T *as = a + channel, *bs = b + channel;
+    if (s == 1) {
+      over_row<T>(m, [&](int64_t j, int lanes) {
+        const Vec<T> r = load_n<T>(x + j, lanes) * load_n<T>(as + j, lanes);
+        store_n<T>(y + j, r + load_n<T>(bs + j, lanes), lanes);
+      });
+    } else {
+      over_row<T>(m, [&](int64_t i, int lanes) {
+        store_n<T>(y + i, load_n<T>(x + i, lanes) * *as + *bs, lanes);
       });
     }
+    x += m;
+    y += m;
+  });
+}
+template <DType kStored>
+void affine_narrow(const uint16_t* x, const float* a, const float* b, uint16_t* y, int64_t begin,
+                   int64_t end, int64_t c, int64_t s) {
+  over_channels(begin, end, c, s, [&](int64_t channel, int64_t m) {
+    const float *as = a + channel, *bs = b + channel;
+    if (m < kNarrowRow) {
+      float wide[kNarrowRow];
+      uint16_t some[kNarrowRow] = {};
+      memcpy(some, x, 2 * static_cast<size_t>(m));
+      for (int64_t i = 0; i < kNarrowRow; i += v::kLanes<float>)
+        v::store<float>(wide + i, load_narrow<kStored>(some + i));
+      for (int64_t i = 0; i < m; ++i) {
+        const int64_t j = s == 1 ? i : 0;
+        wide[i] = wide[i] * as[j] + bs[j];
+      }
+      store_narrow<kStored>(some, v::load<float>(wide), v::load<float>(wide + v::kLanes<float>));
+      memcpy(y, some, 2 * static_cast<size_t>(m));
+    } else if (s == 1) {
+      narrow_row<kStored>(y, m, [&](int64_t i) {
+        const Vec<float> r = load_narrow<kStored>(x + i) * v::load<float>(as + i);
+        return r + v::load<float>(bs + i);
+      });
+    } else {
+      const Vec<float> scale = v::splat<float>(*as), shift = v::splat<float>(*bs);
+      narrow_row<kStored>(y, m,
+                          [&](int64_t i) { return load_narrow<kStored>(x + i) * scale + shift; });
+    }
+    x += m;
+    y += m;
   });
 }
 
-template <class T>
+// kStored: the type of x and y, if that is a narrow one.
+template <class T, DType kStored = DType::float32>
 void batch_transform(const Context& ctx, const void* x, const void* mean, const void* rstd,
                      const void* gamma, const void* beta, void* y, int64_t n, int64_t c,
                      int64_t s) {
@@ -112,7 +156,14 @@ void batch_transform(const Context& ctx, const void* x, const void* mean, const 
     a[j] = in<T>(rstd)[j] * (gamma != nullptr ? in<T>(gamma)[j] : T(1));
     b[j] = (beta != nullptr ? in<T>(beta)[j] : T(0)) - in<T>(mean)[j] * a[j];
   }
-  affine<T>(ctx, in<T>(x), a, b, out<T>(y), n, c, s);
+  over_groups(ctx, n * c, s, [&](int64_t first, int64_t last) {
+    const int64_t begin = first * s, end = last * s;
+    if constexpr (kStored == DType::float32)
+      affine<T>(in<T>(x) + begin, a, b, out<T>(y) + begin, begin, end, c, s);
+    else
+      affine_narrow<kStored>(in<uint16_t>(x) + begin, a, b, out<uint16_t>(y) + begin, begin, end, c,
+                             s);
+  });
 }
 
 template <class T>
@@ -313,6 +364,8 @@ constexpr NormKernels make_kernels() {
   NormKernels k{};
   set<float>(k, DType::float32);
   set<double>(k, DType::float64);
+  k.batch_transform[static_cast<int>(DType::float16)] = batch_transform<float, DType::float16>;
+  k.batch_transform[static_cast<int>(DType::bfloat16)] = batch_transform<float, DType::bfloat16>;
   return k;
 }
 

@@ -27,7 +27,8 @@ struct NormKernels {
   // x [n, c, s]; mean, var (biased) [c].
   void (*batch_stats[kDTypes])(const Context& ctx, const void* x, void* mean, void* var, int64_t n,
                                int64_t c, int64_t s);
-  // out = (x - mean) * rstd * gamma + beta, per channel: training and evaluation.
+  // out = (x - mean) * rstd * gamma + beta, per channel: training and evaluation. x and out may
+  // also be float16 or bfloat16; all else is float32 then.
   void (*batch_transform[kDTypes])(const Context& ctx, const void* x, const void* mean,
                                    const void* rstd, const void* gamma, const void* beta, void* out,
                                    int64_t n, int64_t c, int64_t s);

@@ -139,15 +139,16 @@ Tensor normalize_channels(const Tensor& input, const Tensor& running_mean,
   const DType compute = compute_dtype(input.dtype());
   const auto& k = *kernels_for("batch_norm", compute).norm;
   const int d = static_cast<int>(compute);
-  const Tensor x = kernel_input(input, compute), w = kernel_input(weight, compute),
+  const Tensor x = kernel_input(input, input.dtype()), w = kernel_input(weight, compute),
                b = kernel_input(bias, compute);
   const int64_t per[1] = {shape.c};
   Tensor mean, var;
   if (training) {
+    const Tensor wide = kernel_input(x, compute);
     mean = empty(per, compute);
     var = empty(per, compute);
     const double count = static_cast<double>(shape.n * shape.s);
-    k.batch_stats[d](context_for(x), x->data, mean->data, var->data, shape.n, shape.c, shape.s);
+    k.batch_stats[d](context_for(x), wide->data, mean->data, var->data, shape.n, shape.c, shape.s);
     if (count > 0) {
       update_running(running_mean, mean, momentum, 1);
       update_running(running_var, var, momentum, count / (count - 1));
@@ -159,10 +160,10 @@ Tensor normalize_channels(const Tensor& input, const Tensor& running_mean,
     var = kernel_input(running_var, compute);
   }
   const Tensor rstd = reciprocal_std(var, eps);
-  Tensor out = empty(x.sizes(), compute);
-  k.batch_transform[d](context_for(x), x->data, mean->data, rstd->data, data_or_null(w),
-                       data_or_null(b), out->data, shape.n, shape.c, shape.s);
-  out = kernel_output(out, input.dtype());
+  Tensor out = empty(x.sizes(), x.dtype());
+  k.batch_transform[static_cast<int>(x.dtype())](context_for(x), x->data, mean->data, rstd->data,
+                                                 data_or_null(w), data_or_null(b), out->data,
+                                                 shape.n, shape.c, shape.s);
   if (recording(input, weight, bias))
     record(out, NativeBatchNormBackward0{Saved(input), Saved(weight), mean, rstd, eps, training},
            input, weight, bias);

@@ -53,6 +53,25 @@ for _shape in ((8, 64, 56, 56), (16, 512, 7, 7), (1, 64, 112, 112), (128, 256)):
               _norm("batch_norm", _shape, training=True))  # fmt: skip
     _register("normalization", f"batch_norm evaluation, {_name}",
               _norm("batch_norm", _shape, training=False), "f")  # fmt: skip
+
+
+for _shape in ((8, 64, 56, 56), (16, 512, 7, 7)):
+    _name = "x".join(map(str, _shape))
+
+    @workload(
+        "normalization",
+        f"batch_norm evaluation, bfloat16, {_name}, forward",
+        limit=_LIMIT,
+        tolerance=1e-2,
+    )
+    def _narrow_batch_norm(torch, inputs, shape=_shape):
+        _, (x, weight, bias) = _norm("batch_norm", shape, training=False)(torch, inputs)
+        mean, var = inputs.normal(shape[1]), inputs.normal(shape[1]) ** 2 + 0.5
+        x, *others = (t.to(torch.bfloat16) for t in (x, mean, var, weight, bias))
+        call = lambda: torch.nn.functional.batch_norm(x, *others)  # noqa: E731
+        return Case("call()", {"call": call}, lambda: [call().float()])
+
+
 for _shape in ((32, 128, 256), (8, 197, 768), (1, 1, 768), (4096, 64)):
     _name = "x".join(map(str, _shape))
     _register("normalization", f"layer_norm, {_name}", _norm("layer_norm", _shape))

@@ -33,6 +33,7 @@ for _name, _shape, _call in (
     ("sum over rows, 10000x10", (10_000, 10), lambda t, x: x.sum(1)),
     ("sum over rows, 10x10000", (10, 10_000), lambda t, x: x.sum(1)),
     ("sum of channels, 32x64x28x28", (32, 64, 28, 28), lambda t, x: x.sum((0, 2, 3))),
+    ("sum of channels, 32x512x7x7", (32, 512, 7, 7), lambda t, x: x.sum((0, 2, 3))),
     ("mean of planes, 32x64x28x28", (32, 64, 28, 28), lambda t, x: x.mean((2, 3))),
     ("max over rows, 10000x10", (10_000, 10), lambda t, x: x.max(1)),
     ("argmax over rows, 10000x10", (10_000, 10), lambda t, x: x.argmax(1)),
