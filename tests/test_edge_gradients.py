@@ -183,3 +183,32 @@ def test_steps_join_what_flows_in():
     (gradient,) = pycore.autograd.grad((F.relu(w * x) ** 2).sum(), x, create_graph=True)
     gradient.sum().backward()
     assert w.grad.tolist() == [8.0, 0.0] and x.grad.tolist() == [8.0, 0.0]
+
+
+@pytest.mark.parametrize("dtype", [pycore.float32, pycore.float64, pycore.bfloat16])
+def test_mish_of_large_numbers(dtype):
+    assert gradients(F.mish, [45.0, 1e4, 1e20, 3e38], dtype=dtype) == [[1.0] * 4]
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum"])
+def test_logits_without_bound(reduction):
+    """An infinite logit of a class that was not meant costs infinitely much, and is not NaN."""
+    x = pycore.tensor([inf, inf, -inf, -inf])
+    t = pycore.tensor([0.0, 0.25, 1.0, 0.25])
+    assert F.binary_cross_entropy_with_logits(x, t, reduction="none").tolist() == [inf] * 4
+    assert F.binary_cross_entropy_with_logits(x, t, reduction=reduction).isinf().all()
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_margins_of_large_scores(p):
+    """The class itself has no part in its loss, however the margin is rounded beside its score."""
+    x = pycore.tensor([[1e9, 3.0, 0.0], [3.0, 1e9, inf]], requires_grad=True)
+    loss = F.multi_margin_loss(x, pycore.tensor([0, 2]), p=p, reduction="none")
+    assert loss.tolist() == [0, 0]
+    loss.sum().backward()
+    assert not x.grad.any()
+
+
+def test_renorm_of_short_floats():
+    x = pycore.full((2, 4), 60000.0, dtype=pycore.float16)
+    assert (x.renorm(2, 0, 1.0) * 2).tolist() == [[1.0] * 4] * 2

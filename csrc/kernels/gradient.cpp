@@ -46,10 +46,10 @@ VEC_OP(gelu_tanh, 0, const Vec<T> x2 = x * x; const T beta = T(0.797884560802865
        return g * (T(0.5) * (T(1) + t) + T(0.5) * x * (T(1) - t * t) * inner);)
 VEC_OP(silu, 0, const Vec<T> s = v::sigmoid<T>(x); return g * s * (T(1) + x * (T(1) - s));)
 // With e = exp(x), n = e (e + 2): t = tanh(softplus(x)) = n / (n + 2), 1 - t^2 = 4 (n + 1) / (n +
-// 2)^2.
-VEC_OP(mish, 0, const Vec<T> e = v::exp<T>(v::min<T>(v::splat<T>(T(20)), x));
+// 2)^2. Beyond 40 both are those of 40 to the last bit, which times x itself would not be.
+VEC_OP(mish, 0, const Vec<T> y = v::min<T>(v::splat<T>(T(40)), x); const Vec<T> e = v::exp<T>(y);
        const Vec<T> n = e * (e + T(2)); const Vec<T> r = T(1) / (n + T(2));
-       return g * (n * r + x * (e / (T(1) + e)) * (T(4) * (n + T(1)) * r * r));)
+       return g * (n * r + y * (e / (T(1) + e)) * (T(4) * (n + T(1)) * r * r));)
 VEC_OP(softplus, 2, const Vec<T> s = x * p[0];
        return v::select<T>(s > p[1], g, g* v::sigmoid<T>(s));)
 VEC_OP(clamp, 2, return v::select<T>((x >= p[0]) & (x <= p[1]), g, Vec<T>{});)

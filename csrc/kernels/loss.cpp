@@ -67,7 +67,8 @@ struct BceLogits {
   template <class T>
   static PYCORE_INLINE Vec<T> value(Vec<T> x, Vec<T> t, T) {
     const Vec<T> soft = v::log1p<T>(v::exp<T>(-v::abs<T>(x)));
-    return v::max<T>(Vec<T>{}, x) - x * t + soft;
+    // max(x, 0) - x t, which would be NaN for an infinite x that costs infinitely much.
+    return x * (v::select<T>(x > Vec<T>{}, v::splat<T>(T(1)), Vec<T>{}) - t) + soft;
   }
   template <class T>
   static PYCORE_INLINE Vec<T> slope(Vec<T> x, Vec<T> t, T) {

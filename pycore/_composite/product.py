@@ -99,6 +99,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
         )
     dim = dim if dim >= 0 else dim + input.dim()
     others = [d for d in range(input.dim()) if d != dim]
-    norms = _C._linalg.vector_norm(input, p, others, True)
+    wide = input.dtype in (_C.float16, _C.bfloat16)  # whose squares may not fit
+    norms = _C._linalg.vector_norm(input, p, others, True, dtype=_C.float32 if wide else None)
     scale = (maxnorm / (norms + 1e-7)).where(norms > maxnorm, _C.ones_like(norms))
-    return input * scale
+    return (input * scale).to(input.dtype)

@@ -233,13 +233,14 @@ def multi_margin_loss(
             f"{list(target.shape)}. Input has shape {list(input.shape)}."
         )
     own = rows.gather(1, classes.unsqueeze(1))
-    slack = (margin - own + rows).clamp_min(0)
+    slack = margin - own + rows
+    slack = _C.where(slack > 0, slack, 0.0)  # NaN, of infinite scores, counts as none
+    slack = slack.scatter(1, classes.unsqueeze(1), 0.0)
     if p == 2:
         slack = slack * slack
     if weight is not None:
         slack = slack * weight[classes].unsqueeze(1)
-    others = _C.ones_like(rows).detach().scatter_(1, classes.unsqueeze(1), 0.0)
-    loss = (slack * others).sum(1) / rows.size(1)
+    loss = slack.sum(1) / rows.size(1)
     return reduced(loss.reshape(()) if single and target.dim() == 0 else loss, reduction)
 
 
