@@ -616,3 +616,57 @@ def test_index_range_is_checked_everywhere():
                 ):
                     with pytest.raises((RuntimeError, IndexError)):
                         call(index)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("layout", ["rows", "middle", "part", "transposed"])
+def test_expanded_indices(dtype, layout):
+    """An index expanded from a vector moves whole rows; a copy of it goes element by element."""
+    pycore.manual_seed(0)
+    shape, dim = ((6, 5, 4), 1) if layout == "middle" else ((7, 20), 0)
+    draw = (lambda s: pycore.randint(0, 2, s)) if dtype == "bool" else (
+        lambda s: pycore.randint(0, 5, s) if dtype in ("int64", "uint8") else pycore.randn(s)
+    )  # fmt: skip
+    target = draw(shape).to(getattr(pycore, dtype))
+    if layout == "transposed":
+        target = target.t().contiguous().t()
+    sizes = list(shape)
+    sizes[dim] = 11
+    if layout == "part":
+        sizes[1] = 9
+    line = pycore.randint(0, shape[dim], (11,))
+    view = [1] * len(shape)
+    view[dim] = 11
+    expanded = line.view(view).expand(sizes)
+    dense = expanded.contiguous()
+    src = draw(sizes).to(target.dtype)
+    assert target.gather(dim, expanded).equal(target.gather(dim, dense))
+    assert target.scatter(dim, expanded, src).equal(target.scatter(dim, dense, src))
+    assert target.scatter(dim, expanded, 1).equal(target.scatter(dim, dense, 1))
+    tolerance = 0.05 if dtype == "bfloat16" else 1e-5  # which rounds at other places
+    for reduce in ("sum", "prod", "mean", "amax", "amin"):
+        for keep in (True, False):
+            a, b = (target.scatter_reduce(dim, i, src, reduce, include_self=keep)
+                    for i in (expanded, dense))  # fmt: skip
+            assert a.dtype == b.dtype and (a.double() - b.double()).abs().max() <= tolerance
+    if target.is_floating_point():
+        for i in (expanded, dense):
+            x, y = target.detach().requires_grad_(), src.detach().requires_grad_()
+            (x.scatter_reduce(dim, i, y, "mean").square().sum() + x.gather(dim, i).sum()).backward()
+            if i is expanded:
+                want = x.grad, y.grad
+        for a, b in zip(want, (x.grad, y.grad), strict=True):
+            assert (a - b).abs().max() <= 10 * tolerance
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        target.gather(dim, (expanded[:1] + shape[dim]).expand(sizes))
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        target.scatter_add(dim, (line - 1 - line.min()).view(view).expand(sizes), src)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_sums_of_many_short_floats(dtype):
+    """Many values to a place are summed in float32 and rounded once."""
+    t = getattr(pycore, dtype)
+    index = pycore.arange(4096) % 3
+    total = pycore.zeros(3, dtype=t).scatter_add(0, index, pycore.full((4096,), 0.125, dtype=t))
+    assert (total.float() - 4096 / 3 * 0.125).abs().max() <= 1

@@ -27,7 +27,8 @@ Tensor sum_rows(const Tensor& index, const Tensor& g, int64_t rows, int64_t padd
   Tensor out = empty({{rows, width}}, g.dtype());
   const auto* p = index.data<int64_t>();
   int64_t work = (n + rows) * width;
-  const kernels::BinaryFn add = counts.empty() ? row_adder(g.dtype()) : nullptr;
+  const RowCombiner add(kernels::Binary::add, g.dtype());
+  const bool by_rows = counts.empty() && add;
   int64_t tasks = std::min<int64_t>(work < (1 << 16) ? 1 : 8, std::max<int64_t>(rows, 1));
   dispatch_all(g.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -42,8 +43,8 @@ Tensor sum_rows(const Tensor& index, const Tensor& g, int64_t rows, int64_t padd
         if (row < low || row >= high || row == padding) continue;
         T* x = to + row * width;
         const T* y = from + i * width;
-        if (add) {
-          add(x, y, x, width, 1, 1, 1, nullptr);
+        if (by_rows) {
+          add(x, y, width);
         } else if (counts.empty()) {
           for (int64_t k = 0; k < width; ++k) x[k] = sum_of(x[k], y[k]);
         } else if constexpr (!std::is_integral_v<T>) {

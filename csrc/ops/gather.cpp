@@ -128,11 +128,18 @@ Tensor gather(const Tensor& input, int64_t dim, const Tensor& index) {
                "Size does not match at dimension ", d, " expected index ", index.sizes(),
                " to be no larger than self ", input.sizes(), " apart from dimension ", dim);
   }
-  Tensor dense = dense_index("gather", index);
-  Tensor out = empty(index.sizes(), input.dtype());
-  if (out.numel() > 0 &&
-      !gather_lines(merged(lines_of(input, index.sizes(), dim)), input, dense, out))
-    blame_index(dense, size_along(input, dim), dim);
+  Tensor out;
+  if (const Tensor line = shared_line(index, dim); line.defined()) {
+    const Tensor checked = line_index("gather", line, size_along(input, dim), dim);
+    GradGuard off(false);
+    out = index_select(named_part(input, index.sizes(), dim), dim, checked);
+  } else {
+    Tensor dense = dense_index("gather", index);
+    out = empty(index.sizes(), input.dtype());
+    if (out.numel() > 0 &&
+        !gather_lines(merged(lines_of(input, index.sizes(), dim)), input, dense, out))
+      blame_index(dense, size_along(input, dim), dim);
+  }
   if (recording(input)) record(out, GatherBackward0{input.sizes(), dim, Saved(index)}, input);
   return out;
 }

@@ -339,33 +339,39 @@ void pick_elements(const IndexPlan& plan, const Tensor& self, const Tensor& resu
   });
 }
 
-kernels::BinaryFn row_adder(DType t) {
-  if (t == DType::bool_ || compute_dtype(t) != t) return nullptr;
-  return kernels_now().binary->fn[static_cast<int>(kernels::Binary::add)][static_cast<int>(t)];
+RowCombiner::RowCombiner(kernels::Binary f, DType t) {
+  if (t == DType::bool_) return;
+  constexpr auto kWide = static_cast<size_t>(DType::float32);
+  const auto at = static_cast<size_t>(t);
+  if (is_reduced_float(t)) {
+    widen_ = kernels_now().cast->cast[at][kWide];
+    narrow_ = kernels_now().cast->cast[kWide][at];
+  }
+  fn_ = kernels_now().binary->fn[static_cast<size_t>(f)][widen_ ? kWide : at];
+}
+
+void RowCombiner::operator()(void* x, const void* y, int64_t n) const {
+  if (!widen_) return fn_(x, y, x, n, 1, 1, 1, nullptr);
+  constexpr int64_t kBlock = 256;
+  float a[kBlock], b[kBlock];
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t m = std::min(kBlock, n - i);
+    auto* to = static_cast<uint16_t*>(x) + i;
+    widen_(to, a, m, 1, 1);
+    widen_(static_cast<const uint16_t*>(y) + i, b, m, 1, 1);
+    fn_(a, b, a, m, 1, 1, 1, nullptr);
+    narrow_(a, to, m, 1, 1);
+  }
 }
 
 namespace {
 
-// x[i] += y[i] for 16-bit floats.
-void add_reduced(DType t, char* x, const char* y, int64_t n) {
-  constexpr int64_t kBlock = 256;
-  constexpr int kWide = static_cast<int>(DType::float32);
-  const auto& cast = kernels_now().cast->cast;
-  const int narrow = static_cast<int>(t);
-  const kernels::BinaryFn add = row_adder(DType::float32);
-  float a[kBlock], b[kBlock];
-  for (int64_t i = 0; i < n; i += kBlock) {
-    const int64_t m = std::min(kBlock, n - i);
-    cast[narrow][kWide](x + 2 * i, a, m, 1, 1);
-    cast[narrow][kWide](y + 2 * i, b, m, 1, 1);
-    add(a, b, a, m, 1, 1, 1, nullptr);
-    cast[kWide][narrow](a, x + 2 * i, m, 1, 1);
-  }
-}
+constexpr int64_t kRow = 8;  // neighbours that are worth the call of a kernel
 
-// put_elements where rows of self lie in one piece each: false if nothing moves rows of this dtype.
-bool put_rows(const IndexPlan& plan, const Tensor& self, const Tensor& values, bool accumulate) {
-  const DType t = self.dtype();
+// put_elements, or combine_rows, where rows of self lie in one piece each: false if nothing moves
+// rows of this dtype.
+bool put_rows(const IndexPlan& plan, const Tensor& self, const Tensor& values,
+              std::optional<kernels::Binary> combine) {
   const int64_t width = plan.inner.n, item = self.item_size();
   const auto write = [&](const auto& row) {
     const int64_t from = values.numel() == 1 ? 0 : item;
@@ -383,35 +389,42 @@ bool put_rows(const IndexPlan& plan, const Tensor& self, const Tensor& values, b
     });
     return true;
   };
-  if (!accumulate && values.numel() == 1) {
+  if (!combine && values.numel() == 1) {
     const auto fill = kernels_now().cast->fill[std::countr_zero(static_cast<uint64_t>(item))];
     return write([&](char* x, const char* y, int64_t n) { fill(x, n, 1, y); });
   }
-  if (!accumulate) {
+  if (!combine) {
     return write(
         [&](char* x, const char* y, int64_t n) { memcpy(x, y, static_cast<size_t>(n * item)); });
   }
-  if (t == DType::float16 || t == DType::bfloat16)
-    return write([&](char* x, const char* y, int64_t n) { add_reduced(t, x, y, n); });
-  const kernels::BinaryFn add = row_adder(t);
-  return add &&
-         write([&](char* x, const char* y, int64_t n) { add(x, y, x, n, 1, 1, 1, nullptr); });
+  const RowCombiner row(*combine, self.dtype());
+  return row && write(row);
+}
+
+// What is written must not change where the rest goes.
+IndexPlan apart_from(const IndexPlan& plan, const Tensor& self) {
+  IndexPlan safe = plan;
+  if (safe.picked.memory.defined() && safe.picked.memory.shares_storage(self))
+    safe.picked.memory = clone_data(plan.picked.memory);
+  return safe;
 }
 
 }  // namespace
 
-void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& values,
+bool combine_rows(const IndexPlan& plan, const Tensor& self, const Tensor& values,
+                  kernels::Binary f) {
+  return plan.inner_dense && plan.inner.n >= kRow && values.numel() > 1 &&
+         put_rows(apart_from(plan, self), self, values, f);
+}
+
+void put_elements(const IndexPlan& given, const Tensor& self, const Tensor& values,
                   bool accumulate) {
-  if (numel_of(plan.sizes) == 0) return;
-  if (plan.picked.memory.defined() && plan.picked.memory.shares_storage(self)) {
-    // What is written must not change where the rest goes.
-    IndexPlan safe = plan;
-    safe.picked.memory = clone_data(plan.picked.memory);
-    return put_elements(safe, self, values, accumulate);
-  }
-  bool single = values.numel() == 1;
-  if (plan.inner_dense && plan.inner.n >= 8 && !(accumulate && single) &&
-      put_rows(plan, self, values, accumulate))
+  if (numel_of(given.sizes) == 0) return;
+  const IndexPlan plan = apart_from(given, self);
+  const bool single = values.numel() == 1;
+  if (accumulate
+          ? combine_rows(plan, self, values, kernels::Binary::add)
+          : plan.inner_dense && plan.inner.n >= kRow && put_rows(plan, self, values, std::nullopt))
     return;
   auto write = [&](auto* to, auto* from, const auto& store) {
     split_for_writing(plan, [&](int64_t b, int64_t e, int64_t left, int64_t right) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/binary.h"
+#include "kernels/cast.h"
 #include "ops/ops.h"
 
 namespace pycore {
@@ -56,8 +57,22 @@ void pick_elements(const IndexPlan& plan, const Tensor& self, const Tensor& resu
 // the last value stays.
 void put_elements(const IndexPlan& plan, const Tensor& self, const Tensor& values, bool accumulate);
 
-// The kernel that adds rows of elements of this dtype, or null.
-kernels::BinaryFn row_adder(DType t);
+// self[...] = f(self[...], values), in order where an entry is hit more than once; false, with
+// nothing done, if no kernel combines rows of this plan and dtype. Otherwise as put_elements.
+bool combine_rows(const IndexPlan& plan, const Tensor& self, const Tensor& values,
+                  kernels::Binary f);
+
+// x[i] = f(x[i], y[i]) for neighbours in memory; rounded each time if they are 16-bit floats.
+class RowCombiner {
+ public:
+  RowCombiner(kernels::Binary f, DType t);
+  explicit operator bool() const { return fn_ != nullptr; }  // whether there is a kernel
+  void operator()(void* x, const void* y, int64_t n) const;
+
+ private:
+  kernels::BinaryFn fn_ = nullptr;
+  kernels::CastFn widen_ = nullptr, narrow_ = nullptr;  // of 16-bit floats, to and from float32
+};
 
 // Asks for the beginning of a piece of memory that is the next one's turn: pieces in no order, or
 // far from each other, are not foreseen by the processor, which follows one once it has met its

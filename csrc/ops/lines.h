@@ -53,6 +53,29 @@ inline Lines merged(Lines lines) {
   return lines;
 }
 
+// The one vector of indices that all lines share, if the index was expanded from it and the lines'
+// elements lie so that whole rows of neighbours can be moved; else undefined.
+inline Tensor shared_line(const Tensor& index, int64_t dim) {
+  constexpr int64_t kRow = 8;  // neighbours that are worth it
+  int64_t row = 1;
+  for (int64_t d = 0; d < index.dim(); ++d) {
+    if (d == dim) continue;
+    if (index.sizes()[d] > 1 && index.strides()[static_cast<size_t>(d)] != 0) return {};
+    if (d > dim) row *= index.sizes()[d];
+  }
+  if (row < kRow || index.numel() == 0) return {};
+  return make_alias(index->storage, index.dtype(), {{index.sizes()[dim]}},
+                    {{index.strides()[static_cast<size_t>(dim)]}}, index.offset());
+}
+// The part of t that an index of these sizes can name, which may be smaller but along `dim`.
+inline Tensor named_part(const Tensor& t, IntSpan sizes, int64_t dim) {
+  Tensor part = detach(t);
+  for (int64_t d = 0; d < t.dim(); ++d)
+    if (d != dim && sizes[static_cast<size_t>(d)] < t.sizes()[d])
+      part = narrow(part, d, 0, sizes[static_cast<size_t>(d)]);
+  return part;
+}
+
 // Calls body(o_begin, o_end, i_begin, i_end) on pieces that together cover all lines; pieces run in
 // parallel and a line is never cut, so that writes along a line keep their order.
 template <class Body>
