@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         compiler as compiler,
         cpu as cpu,
         cuda as cuda,
+        distributions as distributions,
         func as func,
         functional as functional,
         jit as jit,
@@ -98,7 +99,7 @@ _composite.attach(_C.Tensor)
 
 _LAZY_MODULES = frozenset(
     {
-        "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "func", "functional", "jit",
+        "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributions", "func", "functional", "jit",
         "linalg", "mps", "mtia", "nn", "optim", "serialization", "special", "testing", "types", "utils",
         "version", "xpu",
     }
