@@ -1,4 +1,4 @@
-"""Memory formats and layouts: names that programs pass along. Only row-major strided tensors exist.
+"""Memory formats and layouts: names that programs pass along; channels_last is taken for row-major.
 
 Knows nothing else of the package.
 """

@@ -9,6 +9,7 @@
 
 #include "autograd/meta.h"
 #include "core/explain.h"
+#include "core/layout.h"
 
 namespace pycore {
 
@@ -35,6 +36,16 @@ std::mutex& leaf_lock(const void* p) {
 // --- AccumulateGrad
 // -----------------------------------------------------------------------------------------------
 
+// Does a gradient lie in memory as is expected of a leaf's: as the leaf, or in rows if that has
+// gaps?
+bool lies_as(const Tensor& g, const Tensor& leaf) {
+  if (g->standard && leaf->standard) return true;
+  if (!is_dense(leaf)) return g.is_contiguous();
+  for (int64_t d = 0; d < g.dim(); ++d)
+    if (g.sizes()[d] != 1 && g.strides()[d] != leaf.strides()[d]) return false;
+  return true;
+}
+
 struct AccumulateGrad {
   static constexpr const char* name = "AccumulateGrad";
   static constexpr bool saves = false;
@@ -58,9 +69,10 @@ struct AccumulateGrad {
       std::lock_guard lock(leaf_lock(leaf.impl()));
       if (!m.grad.defined()) {
         // Take the buffer over if nobody else can see it.
-        bool ours = !grad_enabled() && g->refs == 1 && g->storage->refs == 1 && g.is_contiguous() &&
-                    !g->pyobj;
-        m.grad = ours ? std::move(g) : gradient_ops.clone(g);
+        const bool ours = !grad_enabled() && g->refs == 1 && g->storage->refs == 1 && !g->pyobj;
+        m.grad = !lies_as(g, leaf) ? gradient_ops.copy_for(g, leaf)
+                 : ours            ? std::move(g)
+                                   : gradient_ops.clone(g);
       } else if (grad_enabled()) {
         m.grad = gradient_ops.add(m.grad, g);
       } else {
@@ -223,8 +235,8 @@ struct Run {
     Tensor& s = slots[slot];
     if (!s.defined()) {
       s = std::move(g);
-    } else if (!request.create_graph && s->refs == 1 && s->storage->refs == 1 &&
-               s.is_contiguous() && !s->pyobj && s.sizes() == g.sizes() && s.dtype() == g.dtype()) {
+    } else if (!request.create_graph && s->refs == 1 && s->storage->refs == 1 && is_dense(s) &&
+               !s->pyobj && s.sizes() == g.sizes() && s.dtype() == g.dtype()) {
       gradient_ops.add_(s, g);
     } else {
       s = gradient_ops.add(s, g);

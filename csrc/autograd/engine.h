@@ -30,6 +30,8 @@ struct GradientOps {
   Tensor (*add)(const Tensor& a, const Tensor& b);
   void (*add_)(const Tensor& a, const Tensor& b);  // a += b, not recorded
   Tensor (*clone)(const Tensor& a);
+  // A copy that lies in memory as the leaf does, or in rows if that has gaps.
+  Tensor (*copy_for)(const Tensor& gradient, const Tensor& leaf);
   bool (*has_nan)(const Tensor& a);
 };
 extern GradientOps gradient_ops;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/cache.h"
+#include "core/layout.h"
 #include "core/parallel.h"
 #include "kernels/binary.h"
 #include "kernels/cast.h"
@@ -49,9 +50,11 @@ void build(Nest& nest, const Tensor& out, const PointwiseArg* args, int inputs) 
   // Order dimensions by the output's strides so that the innermost loop writes consecutively.
   int order[64];
   for (int i = 0; i < d; ++i) order[i] = i;
-  if (!out.is_contiguous())
-    std::stable_sort(order, order + d,
-                     [&](int x, int y) { return out.strides()[x] > out.strides()[y]; });
+  if (!out.is_contiguous()) {
+    for (int i = 1; i < d; ++i)
+      for (int k = i; k > 0 && out.strides()[order[k - 1]] < out.strides()[order[k]]; --k)
+        std::swap(order[k - 1], order[k]);
+  }
   for (int k = 0; k < d; ++k) {
     int i = order[k];
     int64_t size = out.sizes()[i];
@@ -277,7 +280,7 @@ void explain(const PointwiseKernel& k, const Tensor& out, const PointwiseArg* ar
   const auto converted = [](DType from, DType to) {
     explain_note(std::string(name(from)) + " converted to " + name(to) + " in blocks");
   };
-  bool dense = out.is_contiguous();
+  bool dense = is_dense(out);
   for (int a = 0; a < k.inputs; ++a) {
     if (args[a].dtype != k.in[a]) converted(args[a].dtype, k.in[a]);
     if (!args[a].sizes.empty())
@@ -297,11 +300,11 @@ void run_pointwise(const PointwiseKernel& k, const Tensor& out, const PointwiseA
   if (explaining()) [[unlikely]]
     explain(k, out, args);
   bool convert = out.dtype() != k.out;
-  bool flat = out.is_contiguous();
+  bool flat = out->standard;
   for (int a = 0; a < k.inputs; ++a) {
     convert |= args[a].dtype != k.in[a];
-    if (!args[a].sizes.empty() && flat)
-      flat = same(args[a].sizes, out.sizes()) && same(args[a].strides, out.strides());
+    flat =
+        flat && (args[a].sizes.empty() || (args[a].standard && same(args[a].sizes, out.sizes())));
   }
   if (flat && !convert && n <= k.grain) [[likely]] {
     // The whole of a small call: no loop nest, no threads.

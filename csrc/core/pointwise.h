@@ -14,11 +14,16 @@ namespace pycore {
 struct PointwiseArg {
   char* data;
   DType dtype;
+  bool standard = true;  // the strides of a fresh tensor of these sizes
   IntSpan sizes, strides;
 
   PointwiseArg() = default;
   PointwiseArg(const Tensor& t)
-      : data(t->data), dtype(t.dtype()), sizes(t.sizes()), strides(t.strides()) {}
+      : data(t->data),
+        dtype(t.dtype()),
+        standard(t->standard),
+        sizes(t.sizes()),
+        strides(t.strides()) {}
   PointwiseArg(const void* value, DType t)
       : data(static_cast<char*>(const_cast<void*>(value))), dtype(t) {}
 };

@@ -57,15 +57,16 @@ int64_t contiguous_strides(IntSpan sizes, Dims& strides) {
   return has_zero ? 0 : n;
 }
 
-static bool computes_contiguous(const TensorImpl* t) {
-  if (t->numel <= 1) return true;
+static void judge_strides(TensorImpl* t) {
   int64_t expected = 1;
+  t->contiguous = t->standard = true;
   for (int64_t i = t->sizes.size() - 1; i >= 0; --i) {
-    if (t->sizes[i] == 1) continue;
-    if (t->strides[i] != expected) return false;
-    expected *= t->sizes[i];
+    const bool matches = t->strides[i] == expected;
+    t->standard &= matches;
+    t->contiguous &= matches || t->sizes[i] == 1;
+    if (t->sizes[i] > 1) expected *= t->sizes[i];
   }
-  return true;
+  t->contiguous |= t->numel <= 1;
 }
 
 Tensor empty(IntSpan sizes, DType dtype) {
@@ -90,7 +91,7 @@ void set_geometry(TensorImpl* p, IntSpan sizes, IntSpan strides, int64_t offset)
   p->numel = numel_of(sizes);
   p->offset = offset;
   p->data = p->storage->data + offset * item_size(p->dtype);
-  p->contiguous = computes_contiguous(p);
+  judge_strides(p);
 }
 
 Tensor make_alias(const Ref<Storage>& storage, DType dtype, IntSpan sizes, IntSpan strides,
@@ -114,6 +115,7 @@ Tensor alias(const Tensor& x) {
   p->offset = o->offset;
   p->data = o->data;
   p->contiguous = o->contiguous;
+  p->standard = o->standard;
   return t;
 }
 

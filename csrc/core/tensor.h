@@ -23,6 +23,7 @@ struct TensorImpl {
   std::atomic<int32_t> refs{1};
   DType dtype = DType::float32;
   bool contiguous = true;    // row-major without gaps; kept by set_geometry
+  bool standard = true;      // the strides of a fresh tensor, also where a size is 1
   bool inference = false;    // made in inference mode
   bool own_version = false;  // from .data: in-place writes do not concern saved tensors
   bool multi_output_view =

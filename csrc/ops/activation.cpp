@@ -4,7 +4,7 @@
 #include "kernels/gradient.h"
 #include "kernels/unary.h"
 #include "ops/inplace.h"
-#include "ops/ops.h"
+#include "ops/result_order.h"
 #include "ops/stepwise.h"
 
 namespace pycore {
@@ -109,7 +109,10 @@ static Tensor hardtanh(const Tensor& input, double min_val, double max_val) {
     return clamp(input, Scalar(static_cast<int64_t>(min_val)),
                  Scalar(static_cast<int64_t>(max_val)));
   }
-  return activate<HardtanhBackward0>(Unary::clamp, "hardtanh_cpu", input, min_val, max_val);
+  const auto compute = [&] {
+    return activate<HardtanhBackward0>(Unary::clamp, "hardtanh_cpu", input, min_val, max_val);
+  };
+  return input->standard ? compute() : made_in(empty_like(input), compute);
 }
 static Tensor nn_hardtanh(const Tensor& input, double min_val, double max_val, bool inplace) {
   PC_CHECK_VALUE(min_val <= max_val, "min_val cannot be greater than max_val");
@@ -335,7 +338,11 @@ namespace {
 PC_RULE(LogSigmoidBackward0, logsigmoid, mul(g, sigmoid(neg(v))))
 }
 Tensor logsigmoid(const Tensor& input) {
-  return activate<LogSigmoidBackward0>(Unary::logsigmoid, "log_sigmoid_cpu", input);
+  const auto compute = [&] {
+    return activate<LogSigmoidBackward0>(Unary::logsigmoid, "log_sigmoid_cpu", input);
+  };
+  // Row-major, as in PyTorch.
+  return input->standard ? compute() : made_in(empty(input.sizes(), input.dtype()), compute);
 }
 PYCORE_OP("nn.logsigmoid(Tensor input) -> Tensor", logsigmoid, kPlain, R"(
 ``log(sigmoid(x))`` without overflow.

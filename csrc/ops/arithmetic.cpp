@@ -5,7 +5,7 @@
 
 #include "kernels/binary.h"
 #include "kernels/unary.h"
-#include "ops/ops.h"
+#include "ops/result_order.h"
 
 namespace pycore {
 namespace {
@@ -232,8 +232,18 @@ struct ReciprocalScaled {
 }  // namespace
 
 Tensor div(const Operand& a, const Operand& b) {
-  Tensor out = binary_pointwise(Binary::div, a, b, to_floating(result_type(a, b)));
+  const DType dtype = to_floating(result_type(a, b));
   const Tensor &x = tensor_or_none(a), &y = tensor_or_none(b);
+  const auto compute = [&] { return binary_pointwise(Binary::div, a, b, dtype); };
+  Tensor out;
+  if (x.defined() || !y.defined() || y->standard) [[likely]] {
+    out = compute();
+  } else {
+    // In the order of the reciprocal's product with the number.
+    const Tensor inverse = empty_for_result_of(y, dtype);
+    const PointwiseArg product[2] = {inverse, {nullptr, dtype}};
+    out = made_in(empty_in_order_of(y.sizes(), dtype, product, dtype), compute);
+  }
   if (recording(x, y)) {
     if (!a.is_tensor()) {
       record(out, ReciprocalScaled{to_input(b, out), Saved(y), a.scalar()}, x, y);
@@ -439,16 +449,21 @@ Tensor pow(const Operand& a, const Operand& b) {
     const Tensor& x = a.tensor();
     PC_CHECK(is_floating(dtype) || e >= 0, "Integers to negative integer powers are not allowed.");
     // Of truth values: x ** True is x, x ** False is True.
-    if (dtype == DType::bool_) return e == 0 ? full(x.sizes(), true, dtype) : clone_data(x);
+    if (dtype == DType::bool_) return e == 0 ? full(x.sizes(), true, dtype) : copy_like(x);
     Tensor out = e == 2                           ? binary_pointwise(Binary::mul, a, a, dtype)
                  : e == 0.5 && is_floating(dtype) ? unary_pointwise(kernels::Unary::sqrt, x, dtype)
-                                                  : binary_pointwise(Binary::pow, a, b, dtype);
+                 : x->standard                    ? binary_pointwise(Binary::pow, a, b, dtype)
+                                                  : made_in(empty_for_result_of(x, dtype), [&] {
+                                   return binary_pointwise(Binary::pow, a, b, dtype);
+                                 });
     if (recording(x)) record(out, PowBackward0{Saved(x), b.scalar()}, x);
     return out;
   }
   PC_CHECK_IMPLEMENTED(dtype != DType::bool_, "\"pow\" not implemented for 'Bool'");
-  Tensor out = binary_pointwise(Binary::pow, a, b, dtype);
   const Tensor &x = tensor_or_none(a), &y = b.tensor();
+  const auto compute = [&] { return binary_pointwise(Binary::pow, a, b, dtype); };
+  // Of a number the result is row-major, as in PyTorch.
+  Tensor out = x.defined() || y->standard ? compute() : made_in(empty(y.sizes(), dtype), compute);
   if (recording(x, y)) {
     PowBackward1 rule{to_input(a, out), to_input(b, out), Saved(x), Saved(y), {}, {}};
     if (!a.is_tensor()) rule.base = a.scalar();

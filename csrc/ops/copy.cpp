@@ -13,6 +13,12 @@ Tensor clone_data(const Tensor& t) {
   return out;
 }
 
+Tensor copy_like(const Tensor& t) {
+  Tensor out = empty_like(t);
+  copy_data(out, t);
+  return out;
+}
+
 // --- clone, contiguous
 // -----------------------------------------------------------------------------------------------
 
@@ -24,21 +30,23 @@ struct CloneBackward0 {
 };
 }  // namespace
 
-Tensor clone(const Tensor& input) {
-  Tensor out = clone_data(input);
+Tensor clone(const Tensor& input, Ordering order) {
+  Tensor out = order.row_major ? clone_data(input) : copy_like(input);
   if (recording(input)) record(out, CloneBackward0{}, input);
   return out;
 }
-static Tensor clone_op(const Tensor& input) { return clone(input); }
-PYCORE_OP("clone(Tensor input, *, memory_format memory_format=None) -> Tensor", clone_op,
+PYCORE_OP("clone(Tensor input, *, memory_format memory_format=None) -> Tensor", clone,
           kFunction | kMethod, R"(
-A copy with memory of its own; gradients flow through.
+A copy with memory of its own; gradients flow through. Its dimensions lie in memory as those of ``input``, without gaps,
+unless ``memory_format`` is ``contiguous_format``.
 
 >>> pycore.tensor([1., 2.]).clone()
 tensor([1., 2.])
 )");
 
-Tensor contiguous(const Tensor& input) { return input.is_contiguous() ? input : clone(input); }
+Tensor contiguous(const Tensor& input) {
+  return input.is_contiguous() ? input : clone(input, {.row_major = true});
+}
 PYCORE_OP("contiguous(Tensor input, *, memory_format memory_format=None) -> Tensor", contiguous,
           kMethod, R"(
 The tensor itself if its memory is in row-major order without gaps, else a copy that is.
@@ -59,8 +67,8 @@ struct ToCopyBackward0 {
 };
 }  // namespace
 
-static Tensor to_copy(const Tensor& input, DType dtype) {
-  Tensor out = empty(input.sizes(), dtype);
+static Tensor to_copy(const Tensor& input, DType dtype, Ordering order = {}) {
+  Tensor out = order.row_major ? empty(input.sizes(), dtype) : empty_like(input, dtype);
   copy_data(out, input);
   if (is_floating(dtype) && recording(input)) record(out, ToCopyBackward0{input.dtype()}, input);
   return out;
@@ -69,8 +77,8 @@ Tensor to_dtype(const Tensor& input, DType dtype) {
   return input.dtype() == dtype ? input : to_copy(input, dtype);
 }
 
-static Tensor to_dtype_op(const Tensor& input, DType dtype, bool, bool copy) {
-  return copy || input.dtype() != dtype ? to_copy(input, dtype) : input;
+static Tensor to_dtype_op(const Tensor& input, DType dtype, bool, bool copy, Ordering order) {
+  return copy || input.dtype() != dtype ? to_copy(input, dtype, order) : input;
 }
 PYCORE_OP(
     "to(Tensor input, dtype dtype, bool non_blocking=False, bool copy=False, *, memory_format "
@@ -84,11 +92,11 @@ tensor([1])
 namespace {
 // The device argument has been checked by the parser and carries no value.
 Tensor to_device_op(const Tensor& input, std::optional<int64_t>, std::optional<DType> dtype, bool,
-                    bool copy) {
-  return to_dtype_op(input, dtype.value_or(input.dtype()), false, copy);
+                    bool copy, Ordering order) {
+  return to_dtype_op(input, dtype.value_or(input.dtype()), false, copy, order);
 }
-Tensor to_other(const Tensor& input, const Tensor& other, bool, bool copy) {
-  return to_dtype_op(input, other.dtype(), false, copy);
+Tensor to_other(const Tensor& input, const Tensor& other, bool, bool copy, Ordering order) {
+  return to_dtype_op(input, other.dtype(), false, copy, order);
 }
 }  // namespace
 PYCORE_OP(
@@ -101,7 +109,9 @@ PYCORE_OP(
     to_other, kMethod, "");
 
 #define PC_CONVERSION(NAME, DTYPE)                                                                 \
-  static Tensor NAME##_conversion(const Tensor& input) { return to_dtype(input, DType::DTYPE); }   \
+  static Tensor NAME##_conversion(const Tensor& input, Ordering order) {                           \
+    return to_dtype_op(input, DType::DTYPE, false, false, order);                                  \
+  }                                                                                                \
   PYCORE_OP(#NAME "(Tensor input, memory_format memory_format=None) -> Tensor", NAME##_conversion, \
             kMethod, "The tensor as " #DTYPE ".");
 PC_CONVERSION(float, float32)
@@ -280,8 +290,15 @@ PYCORE_OP(
     run_pointwise(binary_kernel(fn, c, c), a, args);
   };
   gradient_ops.clone = [](const Tensor& a) { return clone(a); };
+  gradient_ops.copy_for = [](const Tensor& gradient, const Tensor& leaf) {
+    Tensor out = is_dense(leaf) ? empty_like(leaf, gradient.dtype())
+                                : empty(gradient.sizes(), gradient.dtype());
+    copy_data(out, gradient);
+    if (recording(gradient)) record(out, CloneBackward0{}, gradient);
+    return out;
+  };
   gradient_ops.has_nan = [](const Tensor& a) {
-    Tensor nan = predicate_pointwise(kernels::Predicate::isnan, detach(a));
+    Tensor nan = clone_data(predicate_pointwise(kernels::Predicate::isnan, detach(a)));
     const auto* p = nan.data<uint8_t>();
     for (int64_t i = 0; i < nan.numel(); ++i)
       if (p[i]) return true;

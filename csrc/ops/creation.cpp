@@ -19,7 +19,11 @@ Tensor full(IntSpan sizes, const Scalar& value, DType dtype) {
   fill_data(t, value);
   return t;
 }
-Tensor zeros_like(const Tensor& t) { return zeros(t.sizes(), t.dtype()); }
+Tensor zeros_like(const Tensor& t) {
+  Tensor out = empty_like(t);
+  if (out.numel()) fill_data(out, 0);
+  return out;
+}
 Tensor scalar_tensor(const Scalar& value, DType dtype) {
   Tensor t = empty({}, dtype);
   scalar_bytes(value, dtype, t->data);
@@ -67,7 +71,7 @@ A tensor of ones.
 >>> pycore.ones(2)
 tensor([1., 1.])
 )");
-Tensor empty_op(IntSpan size, Dtype dtype, Ignored, Ignored, bool, bool grad, Ignored) {
+Tensor empty_op(IntSpan size, Dtype dtype, Ignored, Ignored, bool, bool grad, Ordering) {
   return finish(empty(size, dtype.value_or(default_dtype())), grad);
 }
 PYCORE_OP("empty(int[] size, " PC_LIKE_ARGS ") -> Tensor", empty_op, kFunction | kOut, R"(
@@ -87,8 +91,19 @@ A tensor filled with one value; its dtype follows the value.
 tensor([7, 7])
 )");
 
-Tensor zeros_like_op(const Tensor& t, Dtype dtype, Ignored, Ignored, bool, bool grad, Ignored) {
-  return finish(zeros(t.sizes(), dtype.value_or(t.dtype())), grad);
+Tensor empty_like(const Tensor& t, Dtype dtype, Ordering order) {
+  const DType to = dtype.value_or(t.dtype());
+  return order.row_major ? empty(t.sizes(), to) : pycore::empty_like(t, to);
+}
+Tensor full_like(const Tensor& t, const Scalar& value, Dtype dtype, Ordering order) {
+  Tensor out = empty_like(t, dtype, order);
+  fill_data(out, value);
+  return out;
+}
+
+Tensor zeros_like_op(const Tensor& t, Dtype dtype, Ignored, Ignored, bool, bool grad,
+                     Ordering order) {
+  return finish(full_like(t, 0, dtype, order), grad);
 }
 PYCORE_OP("zeros_like(Tensor input, " PC_LIKE_ARGS ") -> Tensor", zeros_like_op, kFunction, R"(
 Zeros of the shape and dtype of ``input``.
@@ -96,8 +111,9 @@ Zeros of the shape and dtype of ``input``.
 >>> pycore.zeros_like(pycore.tensor([1, 2]))
 tensor([0, 0])
 )");
-Tensor ones_like_op(const Tensor& t, Dtype dtype, Ignored, Ignored, bool, bool grad, Ignored) {
-  return finish(ones(t.sizes(), dtype.value_or(t.dtype())), grad);
+Tensor ones_like_op(const Tensor& t, Dtype dtype, Ignored, Ignored, bool, bool grad,
+                    Ordering order) {
+  return finish(full_like(t, 1, dtype, order), grad);
 }
 PYCORE_OP("ones_like(Tensor input, " PC_LIKE_ARGS ") -> Tensor", ones_like_op, kFunction, R"(
 Ones of the shape and dtype of ``input``.
@@ -105,18 +121,20 @@ Ones of the shape and dtype of ``input``.
 >>> pycore.ones_like(pycore.tensor([1., 2.]))
 tensor([1., 1.])
 )");
-Tensor empty_like_op(const Tensor& t, Dtype dtype, Ignored, Ignored, bool, bool grad, Ignored) {
-  return finish(empty(t.sizes(), dtype.value_or(t.dtype())), grad);
+Tensor empty_like_op(const Tensor& t, Dtype dtype, Ignored, Ignored, bool, bool grad,
+                     Ordering order) {
+  return finish(empty_like(t, dtype, order), grad);
 }
 PYCORE_OP("empty_like(Tensor input, " PC_LIKE_ARGS ") -> Tensor", empty_like_op, kFunction, R"(
-An uninitialised tensor of the shape and dtype of ``input``.
+An uninitialised tensor of the shape and dtype of ``input``, its dimensions in memory as those of ``input``, unless
+``memory_format`` is ``contiguous_format``.
 
 >>> pycore.empty_like(pycore.ones(2, 3)).shape
 pycore.Size([2, 3])
 )");
 Tensor full_like_op(const Tensor& t, Scalar value, Dtype dtype, Ignored, Ignored, bool, bool grad,
-                    Ignored) {
-  return finish(full(t.sizes(), value, dtype.value_or(t.dtype())), grad);
+                    Ordering order) {
+  return finish(full_like(t, value, dtype, order), grad);
 }
 PYCORE_OP("full_like(Tensor input, Scalar fill_value, " PC_LIKE_ARGS ") -> Tensor", full_like_op,
           kFunction, R"(

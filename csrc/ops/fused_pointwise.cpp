@@ -26,9 +26,9 @@ Tensor ternary_pointwise(Ternary f, const Tensor& a, const Tensor& b, const Tens
                          double value) {
   DType compute = compute_dtype(result);
   auto fn = kernels_now().select->ternary[static_cast<int>(f)][static_cast<int>(compute)];
-  Tensor out =
-      empty_result(broadcast_shapes(broadcast_shapes(a.sizes(), b.sizes()), c.sizes()), result);
   const PointwiseArg args[3] = {a, b, c};
+  Tensor out = empty_result(broadcast_shapes(broadcast_shapes(a.sizes(), b.sizes()), c.sizes()),
+                            result, args, result);
   run_pointwise(ternary_kernel(fn, compute, &value), out, args);
   return out;
 }

@@ -16,33 +16,45 @@ using kernels::PairLoss;
 // --- losses of pairs in one pass
 // ---------------------------------------------------------------------------
 
-// Both as kernels take them, or undefined where they have to be broadcast or converted first.
+bool fit_together(const Tensor& input, const Tensor& target) {
+  return input.sizes() == target.sizes() && input.dtype() == target.dtype();
+}
+// Both as kernels take them, element beside element and without gaps, or undefined where they have
+// to be broadcast or converted first.
 struct Pair {
   Tensor x, t;
   Pair() = default;
   Pair(const Tensor& input, const Tensor& target) {
-    if (!(input.sizes() == target.sizes()) || input.dtype() != target.dtype()) return;
-    x = kernel_input(input);
-    t = kernel_input(target);
+    if (!fit_together(input, target)) return;
+    const bool as_they_lie = input.strides() == target.strides() && is_dense(input) &&
+                             input.dtype() == compute_dtype(input.dtype());
+    x = as_they_lie ? input : kernel_input(input);
+    t = as_they_lie ? target : kernel_input(target);
   }
 };
 const kernels::LossKernels& table() { return *kernels_now().loss; }
 
-Tensor fused_loss(PairLoss loss, const Pair& pair, double parameter, Reduction reduction,
-                  DType dtype) {
+// Every loss, in the order of input and target.
+Tensor fused_losses(PairLoss loss, const Tensor& input, const Tensor& target, double parameter) {
+  const DType compute = compute_dtype(input.dtype());
+  const double params[1] = {parameter};
+  const PointwiseArg args[2] = {input, target};
+  Tensor out = empty_result(input.sizes(), input.dtype(), args, input.dtype());
+  run_pointwise(binary_kernel(table().value[static_cast<int>(loss)][static_cast<int>(compute)],
+                              compute, compute, params),
+                out, args);
+  return out;
+}
+Tensor fused_loss(PairLoss loss, const Tensor& input, const Tensor& target, double parameter,
+                  Reduction reduction) {
+  if (reduction == Reduction::none) return fused_losses(loss, input, target, parameter);
+  const Pair pair(input, target);
   const int i = static_cast<int>(loss), d = static_cast<int>(pair.x.dtype());
   const double params[1] = {parameter};
   const int64_t n = pair.x.numel();
-  if (reduction == Reduction::none) {
-    Tensor out = empty(pair.x.sizes(), pair.x.dtype());
-    const PointwiseArg args[2] = {pair.x, pair.t};
-    run_pointwise(binary_kernel(table().value[i][d], pair.x.dtype(), pair.x.dtype(), params), out,
-                  args);
-    return kernel_output(out, dtype);
-  }
   double sum = table().sum[i][d](context_for(pair.x), pair.x->data, pair.t->data, n, params);
   if (reduction == Reduction::mean) sum /= static_cast<double>(n);
-  return scalar_tensor(sum, dtype);
+  return scalar_tensor(sum, input.dtype());
 }
 // d loss / d input for a gradient g of the reduced loss (a number), or of every loss.
 Tensor fused_slope(PairLoss loss, const Pair& pair, double parameter, Reduction reduction,
@@ -51,7 +63,7 @@ Tensor fused_slope(PairLoss loss, const Pair& pair, double parameter, Reduction 
   double params[2] = {parameter, 1};
   if (reduction != Reduction::none) params[1] = read_scalar(g->data, g.dtype()).to_double();
   if (reduction == Reduction::mean) params[1] /= static_cast<double>(pair.x.numel());
-  Tensor out = empty(pair.x.sizes(), pair.x.dtype());
+  Tensor out = empty_like(pair.x);
   const PointwiseArg args[2] = {pair.x, pair.t};
   run_pointwise(binary_kernel(table().slope[i][d], pair.x.dtype(), pair.x.dtype(), params), out,
                 args);
@@ -129,10 +141,9 @@ Tensor difference_loss(const Tensor& input, const Tensor& target, const char* ke
   const DType dtype = result_type(input, target);
   PC_CHECK_IMPLEMENTED(is_floating(dtype), "\"", kernel, "\" not implemented for '",
                        scalar_type_name(dtype), "'");
-  const Pair pair(input, target);
   Tensor out;
-  if (pair.x.defined()) {
-    out = fused_loss(Kind::kernel, pair, parameter, reduction, dtype);
+  if (fit_together(input, target)) {
+    out = fused_loss(Kind::kernel, input, target, parameter, reduction);
   } else {
     GradGuard off(false);
     out = reduce_loss(Kind::value(sub(input, target), parameter), reduction);
@@ -269,7 +280,7 @@ static Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, co
     GradGuard off(false);
     bool checked = false;
     if (!weight.defined()) {
-      out = fused_loss(PairLoss::bce, Pair(input, target), 0, r, input.dtype());
+      out = fused_loss(PairLoss::bce, input, target, 0, r);
       // A number outside [0, 1] makes the sum NaN, so only then is there anything to look for.
       checked =
           r != Reduction::none && !std::isnan(read_scalar(out->data, out.dtype()).to_double());
@@ -344,10 +355,9 @@ static Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor
   PC_CHECK_VALUE(input.sizes() == target.sizes(), "Target size (", size_text(target),
                  ") must be the same as input size (", size_text(input), ")");
   Tensor out;
-  Pair pair;
-  if (!weight.defined() && !pos_weight.defined() && input.is_floating()) pair = Pair(input, target);
-  if (pair.x.defined()) {
-    out = fused_loss(PairLoss::bce_logits, pair, 0, r, input.dtype());
+  if (!weight.defined() && !pos_weight.defined() && input.is_floating() &&
+      fit_together(input, target)) {
+    out = fused_loss(PairLoss::bce_logits, input, target, 0, r);
   } else {
     GradGuard off(false);
     Tensor log_yes = logsigmoid(input);

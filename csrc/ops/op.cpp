@@ -100,9 +100,11 @@ struct SchemaParser {
       p.type = opt ? T::string_opt : T::string;
     else if (base == "Generator")
       p.type = T::generator_opt;
+    else if (base == "memory_format")
+      p.type = T::memory_format;
     else if (base == "device")
       p.type = T::device_opt;
-    else if (base == "layout" || base == "memory_format" || base == "any")
+    else if (base == "layout" || base == "any")
       p.type = T::ignored;
     else
       bad("unknown type");
@@ -170,6 +172,7 @@ struct SchemaParser {
       }
       case T::ignored:
       case T::device_opt:
+      case T::memory_format:
         return;
       default:
         bad("this type can't have a default");
@@ -294,7 +297,7 @@ void call_inplace(const Op& op, Value* args, Result& result) {
   Tensor snapshot;
   if (rec && !direct) {
     // The rule may save the old value of self: let it see a copy with the same history.
-    snapshot = clone_data(self);
+    snapshot = copy_like(self);
     if (Edge e = gradient_edge(self); e.node) set_history(snapshot, e.node, e.nr);
     for (size_t i = 0; i < op.params.size(); ++i)
       if (args[i].kind == Value::Kind::tensor && args[i].tensor == self.impl())
@@ -339,7 +342,10 @@ void call_out(const Op& op, const Value* args, TensorList out, Result& result) {
     o.bump_version();
     if (r->data == o->data && r.shares_storage(o)) return;
     check_castable(r, o);
-    if (!(r.sizes() == o.sizes())) resize(o, r.sizes());
+    if (!(r.sizes() == o.sizes())) {
+      resize(o, r.sizes());
+      if (op.flags & kPointwise) set_geometry(o.impl(), r.sizes(), r.strides(), o.offset());
+    }
     copy_data(o, r);
   };
   if (result.kind == Result::Kind::tensor) {

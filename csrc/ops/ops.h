@@ -2,7 +2,7 @@
 // else calls needs no line here: its PYCORE_OP block is enough. Must not know Python.
 #pragma once
 
-#include "core/pointwise.h"
+#include "core/layout.h"
 #include "kernels/binary.h"
 #include "kernels/gradient.h"
 #include "kernels/unary.h"
@@ -17,9 +17,10 @@ namespace pycore {
 DType result_type(const Operand& a, const Operand& b);
 // Integers and bool become the default floating dtype.
 inline DType to_floating(DType t) { return is_floating(t) ? t : default_dtype(); }
-// A result of a pointwise operator: the target of an in-place or out= call if it fits, else a fresh
-// tensor.
-Tensor empty_result(IntSpan sizes, DType dtype);
+// The result of an element-wise operator: the target of an in-place or out= call if it fits, else a
+// fresh tensor in the order of the operands, which are converted to `common`.
+Tensor empty_result(IntSpan sizes, DType dtype, std::span<const PointwiseArg> operands,
+                    DType common);
 // Element-wise kernels on tensors; `result` is the dtype to compute in and to return.
 Tensor unary_pointwise(kernels::Unary f, const Tensor& a, DType result,
                        const double* params = nullptr);
@@ -37,9 +38,10 @@ Tensor as_tensor(const Operand& o, DType t);
 // --- memory (copy.cpp); the *_data functions record nothing
 // -----------------------------------------------------------
 
-Tensor clone_data(const Tensor& t);
+Tensor clone_data(const Tensor& t);  // row-major
+Tensor copy_like(const Tensor& t);   // in t's order
 void resize(const Tensor& t, IntSpan sizes);
-Tensor clone(const Tensor& input);
+Tensor clone(const Tensor& input, Ordering order = {});
 Tensor contiguous(const Tensor& input);
 Tensor to_dtype(const Tensor& input, DType dtype);  // the tensor itself if it already has it
 Tensor copy_(const Tensor& input, const Tensor& src);

@@ -26,12 +26,20 @@ DType result_type(const Operand& a, const Operand& b) {
   return promote(a.scalar().tensor_dtype(), b.scalar().tensor_dtype());
 }
 
-Tensor empty_result(IntSpan sizes, DType dtype) {
+Tensor empty_result(IntSpan sizes, DType dtype, std::span<const PointwiseArg> operands,
+                    DType common) {
   if (t_out_target.tensor) [[unlikely]] {
     const Tensor& target = *std::exchange(t_out_target.tensor, nullptr);
     if (target.dtype() == dtype && same(target.sizes(), sizes)) return alias(target);
   }
-  return empty(sizes, dtype);
+  bool standard = true;
+  for (const PointwiseArg& a : operands) standard &= a.standard;
+  if (standard) [[likely]] {
+    Tensor out = empty(sizes, dtype);
+    if (out.numel() > 0 || operands.empty()) [[likely]]
+      return out;
+  }
+  return empty_in_order_of(sizes, dtype, operands, common);
 }
 
 const Tensor& tensor_or_none(const Operand& o) {
@@ -68,18 +76,19 @@ Fn checked(Fn fn, const char* what, DType t) {
 }
 
 Tensor run_binary(kernels::BinaryFn fn, const Operand& a, const Operand& b, DType compute,
-                  DType kernel_out, DType result, const double* params) {
+                  DType kernel_out, DType result, DType common, const double* params) {
   ArgHolder x(a, compute), y(b, compute);
   const PointwiseArg args[2] = {x.arg, y.arg};
   if (a.is_tensor() && b.is_tensor() && !(a.tensor().sizes() == b.tensor().sizes())) {
-    Tensor out = empty_result(broadcast_shapes(a.tensor().sizes(), b.tensor().sizes()), result);
+    Tensor out = empty_result(broadcast_shapes(a.tensor().sizes(), b.tensor().sizes()), result,
+                              args, common);
     run_pointwise(binary_kernel(fn, compute, kernel_out, params), out, args);
     return out;
   }
   Tensor out = empty_result(a.is_tensor()   ? IntSpan(a.tensor().sizes())
                             : b.is_tensor() ? IntSpan(b.tensor().sizes())
                                             : IntSpan(),
-                            result);
+                            result, args, common);
   run_pointwise(binary_kernel(fn, compute, kernel_out, params), out, args);
   return out;
 }
@@ -92,8 +101,8 @@ Tensor unary_pointwise(kernels::Unary f, const Tensor& a, DType result, const do
   const bool as_is = kernels[static_cast<int>(result)] && a.dtype() == result;
   DType compute = as_is ? result : compute_dtype(result);
   auto fn = checked(kernels[static_cast<int>(compute)], "unary operator", result);
-  Tensor out = empty_result(a.sizes(), result);
   PointwiseArg arg(a);
+  Tensor out = empty_result(a.sizes(), result, {&arg, 1}, result);
   run_pointwise(unary_kernel(fn, compute, compute, params), out, &arg);
   return out;
 }
@@ -102,8 +111,8 @@ Tensor predicate_pointwise(kernels::Predicate f, const Tensor& a) {
   DType compute = compute_dtype(a.dtype());
   auto fn = checked(kernels_now().unary->predicate[static_cast<int>(f)][static_cast<int>(compute)],
                     "predicate", a.dtype());
-  Tensor out = empty_result(a.sizes(), DType::bool_);
   PointwiseArg arg(a);
+  Tensor out = empty_result(a.sizes(), DType::bool_, {&arg, 1}, a.dtype());
   run_pointwise(unary_kernel(fn, compute, DType::bool_), out, &arg);
   return out;
 }
@@ -113,14 +122,14 @@ Tensor binary_pointwise(kernels::Binary f, const Operand& a, const Operand& b, D
   DType compute = compute_dtype(result);
   auto fn = checked(kernels_now().binary->fn[static_cast<int>(f)][static_cast<int>(compute)],
                     "binary operator", result);
-  return run_binary(fn, a, b, compute, compute, result, params);
+  return run_binary(fn, a, b, compute, compute, result, result, params);
 }
 
 Tensor compare_pointwise(kernels::Compare f, const Operand& a, const Operand& b) {
   DType common = result_type(a, b), compute = compute_dtype(common);
   auto fn = checked(kernels_now().binary->compare[static_cast<int>(f)][static_cast<int>(compute)],
                     "comparison", common);
-  return run_binary(fn, a, b, compute, DType::bool_, DType::bool_, nullptr);
+  return run_binary(fn, a, b, compute, DType::bool_, DType::bool_, common, nullptr);
 }
 
 Tensor gradient_pointwise(kernels::Gradient f, const Tensor& dy, const Tensor& v,
@@ -128,7 +137,7 @@ Tensor gradient_pointwise(kernels::Gradient f, const Tensor& dy, const Tensor& v
   DType compute = compute_dtype(v.dtype());
   auto fn = checked(kernels_now().gradient->fn[static_cast<int>(f)][static_cast<int>(compute)],
                     "gradient", v.dtype());
-  return run_binary(fn, dy, v, compute, compute, v.dtype(), params);
+  return run_binary(fn, dy, v, compute, compute, v.dtype(), v.dtype(), params);
 }
 
 }  // namespace pycore

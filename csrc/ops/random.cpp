@@ -21,6 +21,10 @@ namespace {
 using Dtype = std::optional<DType>;
 using Ignored = std::optional<int64_t>;
 
+Tensor like(const Tensor& t, Dtype dtype, Ordering order) {
+  const DType to = dtype.value_or(t.dtype());
+  return order.row_major ? empty(t.sizes(), to) : empty_like(t, to);
+}
 Tensor finish(Tensor t, bool requires_grad) {
   if (requires_grad) set_requires_grad(t, true);
   return t;
@@ -50,8 +54,8 @@ Numbers from the standard normal distribution (Box and Muller, 1958).
 tensor([ 1.5410, -0.2934, -2.1788])
 )");
 Tensor rand_like(const Tensor& t, Generator* g, Dtype dtype, Ignored, Ignored, bool, bool grad,
-                 Ignored) {
-  return finish(uniform_(empty_in_order_of(t, dtype.value_or(t.dtype())), 0, 1, g), grad);
+                 Ordering order) {
+  return finish(uniform_(like(t, dtype, order), 0, 1, g), grad);
 }
 PYCORE_OP("rand_like(Tensor input, " PC_RANDOM_LIKE_ARGS ") -> Tensor", rand_like, kFunction, R"(
 Numbers evenly distributed over [0, 1), in the shape and dtype of ``input``.
@@ -60,8 +64,8 @@ Numbers evenly distributed over [0, 1), in the shape and dtype of ``input``.
 pycore.Size([2, 3])
 )");
 Tensor randn_like(const Tensor& t, Generator* g, Dtype dtype, Ignored, Ignored, bool, bool grad,
-                  Ignored) {
-  return finish(normal_(empty_in_order_of(t, dtype.value_or(t.dtype())), 0, 1, g), grad);
+                  Ordering order) {
+  return finish(normal_(like(t, dtype, order), 0, 1, g), grad);
 }
 PYCORE_OP("randn_like(Tensor input, " PC_RANDOM_LIKE_ARGS ") -> Tensor", randn_like, kFunction, R"(
 Numbers from the standard normal distribution, in the shape and dtype of ``input``.
@@ -90,12 +94,11 @@ PYCORE_OP("randint(int low, int high, int[] size, " PC_RANDOM_ARGS ") -> Tensor"
           kFunction | kOut, "");
 
 Tensor randint_like_low(const Tensor& t, int64_t low, int64_t high, Generator* g, Dtype dtype,
-                        Ignored, Ignored, bool, bool grad, Ignored) {
-  return finish(random_from_to_(empty_in_order_of(t, dtype.value_or(t.dtype())), low, high, g),
-                grad);
+                        Ignored, Ignored, bool, bool grad, Ordering order) {
+  return finish(random_from_to_(like(t, dtype, order), low, high, g), grad);
 }
 Tensor randint_like(const Tensor& t, int64_t high, Generator* g, Dtype dtype, Ignored a, Ignored b,
-                    bool c, bool grad, Ignored d) {
+                    bool c, bool grad, Ordering d) {
   return randint_like_low(t, 0, high, g, dtype, a, b, c, grad, d);
 }
 PYCORE_OP("randint_like(Tensor input, int high, " PC_RANDOM_LIKE_ARGS ") -> Tensor", randint_like,
@@ -146,12 +149,12 @@ Tensor normal_size(double mean, double std, IntSpan size, Generator* g, Dtype dt
   return finish(normal_(empty(size, dtype.value_or(default_dtype())), mean, std, g), grad);
 }
 Tensor normal_mean(const Tensor& mean, double std, Generator* g) {
-  Tensor out = normal_(empty_in_order_of(mean, mean.dtype()), 0, std, g);
+  Tensor out = normal_(empty_like(mean, mean.dtype()), 0, std, g);
   return add(out, detach(mean));
 }
 Tensor normal_std(double mean, const Tensor& std, Generator* g) {
   check_std(std);
-  Tensor out = normal_(empty_in_order_of(std, std.dtype()), 0, 1, g);
+  Tensor out = normal_(empty_like(std, std.dtype()), 0, 1, g);
   return add(mul(out, detach(std)), Scalar(mean));
 }
 Tensor normal_both(const Tensor& mean, const Tensor& std, Generator* g) {
@@ -192,7 +195,7 @@ const Op& op_named(std::string_view name, std::string_view second_type) {
 }
 
 Tensor bernoulli(const Tensor& input, Generator* g) {
-  Tensor out = empty_in_order_of(input, input.dtype());
+  Tensor out = empty(input.sizes(), input.dtype());
   static const Op& each = op_named("bernoulli_", "Tensor");
   Value args[3];
   args[0].kind = args[1].kind = Value::Kind::tensor;
@@ -208,7 +211,7 @@ Tensor bernoulli(const Tensor& input, Generator* g) {
   return out;
 }
 Tensor bernoulli_p(const Tensor& input, double p, Generator* g) {
-  return bernoulli_(empty_in_order_of(input, input.dtype()), p, g);
+  return bernoulli_(empty_like(input, input.dtype()), p, g);
 }
 PYCORE_OP("bernoulli(Tensor input, *, Generator? generator=None) -> Tensor", bernoulli,
           kFunction | kMethod | kOut, R"(
@@ -290,7 +293,7 @@ tensor([1, 1])
 // ---------------------------------------------------------------------------------------------------------
 
 Tensor dropout_mask(const Tensor& input, double p) {
-  Tensor mask = empty_in_order_of(input, input.dtype());
+  Tensor mask = empty_like(input, input.dtype());
   fill_dropout(in_memory_order(mask), p);
   return mask;
 }

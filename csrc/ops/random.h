@@ -13,10 +13,6 @@ inline Generator& generator_or_default(Generator* g) { return g ? *g : default_g
 // order, so that a transposed tensor receives them as its untransposed self would.
 Tensor in_memory_order(const Tensor& t);
 
-// A fresh tensor of t's shape whose memory order is t's, if t fills its memory without gaps; else
-// row-major.
-Tensor empty_in_order_of(const Tensor& t, DType dtype);
-
 // Lets fill(T* data, int64_t n) write n numbers and puts them into t in memory order. Copies only
 // if t has gaps.
 template <class T, class Fill>

@@ -31,12 +31,6 @@ Tensor in_memory_order(const Tensor& t) {
   return make_alias(t->storage, t.dtype(), sizes, strides, t.offset());
 }
 
-Tensor empty_in_order_of(const Tensor& t, DType dtype) {
-  Tensor out = empty(t.sizes(), dtype);
-  if (out.strides() == t.strides() || !in_memory_order(t).is_contiguous()) return out;
-  return make_alias(out->storage, dtype, t.sizes(), t.strides(), 0);
-}
-
 namespace {
 
 PC_ZERO_RULE(UniformBackward0);
@@ -300,7 +294,7 @@ static Tensor bernoulli_each_(const Tensor& input, const Tensor& p, Generator* g
   dispatch_floating(p, "bernoulli_tensor_cpu_p_", [](auto) {});
   // The probabilities in the order in which the numbers are drawn.
   const Tensor wide = expand(detach(p), input.sizes());
-  Tensor order = empty_in_order_of(input, p.dtype());
+  Tensor order = empty_like(input, p.dtype());
   copy_data(order, wide);
   const Tensor sorted = in_memory_order(order);
   dispatch_floating(p, "bernoulli_tensor_cpu_p_", [&](auto tag) {

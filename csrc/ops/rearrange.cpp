@@ -190,7 +190,7 @@ Tensor repeat_interleave_each(const Tensor& x, int64_t repeats, std::optional<in
            "repeat_interleave: Invalid output_size, expected ", merged[d], " but got ",
            output_size.value_or(0));
   sizes.insert(d + 1, repeats);
-  return view(clone(expand(unsqueeze(input, d + 1), sizes)), merged);
+  return view(clone(expand(unsqueeze(input, d + 1), sizes), {.row_major = true}), merged);
 }
 
 Tensor repeat_interleave_positions(const Tensor& repeats, std::optional<int64_t> output_size) {
@@ -242,7 +242,7 @@ Tensor flip(const Tensor& x, IntSpan dims) {
     offset += std::max<int64_t>(0, x.sizes()[d] - 1) * strides[d];
     strides[d] = -strides[d];
   }
-  Tensor out = empty(x.sizes(), x.dtype());
+  Tensor out = empty_like(x);
   if (out.numel() > 0) copy_data(out, peek(x, x.sizes(), strides, offset));
   if (recording(x)) record(out, FlipBackward0{Dims(dims)}, x);
   return out;

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "core/parallel.h"
-#include "ops/ops.h"
+#include "ops/result_order.h"
 
 namespace pycore {
 namespace {
@@ -62,7 +62,8 @@ Tensor polygamma(int64_t n, const Tensor& input) {
   parallel_for(x.numel(), 1024, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) q[i] = scale * hurwitz_zeta(n + 1, p[i]);
   });
-  Tensor out = to_dtype(wide, dtype);
+  Tensor out = empty_for_result_of(input, dtype);
+  copy_data(out, wide);
   if (recording(input)) record(out, PolygammaBackward0{Saved(input), n}, input);
   return out;
 }

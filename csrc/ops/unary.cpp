@@ -7,7 +7,7 @@
 
 #include "kernels/binary.h"
 #include "kernels/gradient.h"
-#include "ops/ops.h"
+#include "ops/result_order.h"
 
 namespace pycore {
 namespace {
@@ -264,11 +264,17 @@ struct FracBackward0 {
   void operator()(Backward& b) { b.set(0, b.grad()); }
 };
 
+Tensor unary_copy(const Tensor& input) {
+  Tensor out = empty_for_result_of(input, input.dtype());
+  copy_data(out, input);
+  return out;
+}
+
 template <class Rule>
 Tensor keep_dtype(Unary f, const Tensor& input) {
   Tensor out = is_floating(input.dtype()) || f == Unary::neg || f == Unary::sign
                    ? unary_pointwise(f, input, input.dtype())
-                   : clone_data(input);  // integers are whole already
+                   : unary_copy(input);  // integers are whole already
   if (recording(input)) record(out, Rule{}, input);
   return out;
 }
@@ -289,7 +295,7 @@ tensor([ 1, -2])
 )");
 PYCORE_OP("negative(Tensor input) -> Tensor", neg, kUnary | kOverwritable, "Alias of :func:`neg`.");
 Tensor sign(const Tensor& input) {
-  if (input.dtype() == DType::bool_) return clone_data(input);
+  if (input.dtype() == DType::bool_) return unary_copy(input);
   return keep_dtype<ZeroBackward<0>>(Unary::sign, input);
 }
 PYCORE_OP("sign(Tensor input) -> Tensor", sign, kUnary | kOverwritable, R"(
@@ -509,7 +515,19 @@ static Tensor clamp_tensor(const Tensor& input, const Tensor& min, const Tensor&
   {
     GradGuard off(false);
     if (min.defined()) out = maximum(out, min);
-    if (max.defined()) out = minimum(out, max);
+    if (max.defined()) {
+      const Tensor low = out;
+      const auto upper = [&] { return minimum(low, max); };
+      if (!min.defined() || (input->standard && min->standard && max->standard)) {
+        out = upper();
+      } else {
+        const DType dtype = result_type(low, max);
+        const PointwiseArg operands[3] = {input, min, max};
+        out = made_in(
+            empty_in_order_of(broadcast_shapes(low.sizes(), max.sizes()), dtype, operands, dtype),
+            upper);
+      }
+    }
   }
   if (recording(input, min, max)) {
     const auto to = [&](const Tensor& t) { return t.defined() ? ToInput(t, out) : ToInput(); };
@@ -554,7 +572,7 @@ struct NanToNumBackward0 {
 }  // namespace
 static Tensor nan_to_num(const Tensor& input, std::optional<double> nan,
                          std::optional<double> posinf, std::optional<double> neginf) {
-  if (!is_floating(input.dtype())) return clone_data(input);
+  if (!is_floating(input.dtype())) return copy_like(input);
   double limit = input.dtype() == DType::float64   ? std::numeric_limits<double>::max()
                  : input.dtype() == DType::float16 ? 65504.0
                  : input.dtype() == DType::bfloat16
@@ -580,9 +598,17 @@ tensor([0., 1.])
   }                                                       \
   PYCORE_OP(#NAME "(Tensor input) -> Tensor", NAME##_op, FLAGS, DOC);
 PC_PREDICATE(isnan, isnan, kFunction | kMethod, "True where an element is NaN.")
-PC_PREDICATE(isinf, isinf, kFunction | kMethod, "True where an element is infinite.")
-PC_PREDICATE(isfinite, isfinite, kFunction | kMethod,
-             "True where an element is neither infinite nor NaN.")
+// Integers are finite.
+#define PC_FINITENESS(NAME, OF_INTEGERS, DOC)                                           \
+  static Tensor NAME##_op(const Tensor& input) {                                        \
+    if (is_floating(input.dtype())) return predicate_pointwise(Predicate::NAME, input); \
+    Tensor out = empty_like(input, DType::bool_);                                       \
+    fill_data(out, OF_INTEGERS);                                                        \
+    return out;                                                                         \
+  }                                                                                     \
+  PYCORE_OP(#NAME "(Tensor input) -> Tensor", NAME##_op, kFunction | kMethod, DOC);
+PC_FINITENESS(isinf, false, "True where an element is infinite.")
+PC_FINITENESS(isfinite, true, "True where an element is neither infinite nor NaN.")
 PC_PREDICATE(isposinf, isposinf, kFunction | kMethod | kOut,
              "True where an element is positive infinity.")
 PC_PREDICATE(isneginf, isneginf, kFunction | kMethod | kOut,

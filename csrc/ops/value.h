@@ -35,7 +35,14 @@ enum class ArgType : uint8_t {
   string_opt,
   generator_opt,
   device_opt,  // accepted and checked: there is only the CPU
-  ignored,     // layout, pin_memory, memory_format: accepted, without meaning here
+  memory_format,
+  ignored,  // layout, pin_memory: accepted, without meaning here
+};
+
+// A memory_format argument: whether a copy is to be row-major instead of in the order of what it
+// copies. (channels_last is taken for the former: convolutions do not know it.)
+struct Ordering {
+  bool row_major = false;
 };
 
 // One argument; borrows everything from its caller.
@@ -117,6 +124,10 @@ struct FromValue<double> {
 template <>
 struct FromValue<bool> {
   static bool get(const Value& v) { return v.i != 0; }
+};
+template <>
+struct FromValue<Ordering> {
+  static Ordering get(const Value& v) { return {v.kind == Value::Kind::boolean && v.i != 0}; }
 };
 template <>
 struct FromValue<DType> {

@@ -108,7 +108,7 @@ tensor([[0, 1, 2],
 Tensor reshape(const Tensor& t, IntSpan shape) {
   Dims sizes = infer_size(shape, t.numel());
   if (auto strides = view_strides(t, sizes)) return view_as(t, sizes, *strides);
-  Tensor copy = clone(t);
+  Tensor copy = contiguous(t);
   Dims strides;
   contiguous_strides(sizes, strides);
   return view_as(copy, sizes, strides);

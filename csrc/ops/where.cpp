@@ -52,7 +52,9 @@ Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
   Tensor x = a.is_tensor() ? a.tensor() : scalar_tensor(a.scalar(), dtype);
   Tensor y = b.is_tensor() ? b.tensor() : scalar_tensor(b.scalar(), dtype);
   Dims shape = broadcast_shapes(broadcast_shapes(x.sizes(), y.sizes()), condition.sizes());
-  Tensor out = empty_result(shape, dtype);
+  PointwiseArg operands[3] = {condition, x, y};
+  operands[0].dtype = dtype;  // is not converted
+  Tensor out = empty_result(shape, dtype, operands, dtype);
   where_data(out, condition, x, y);
   if (recording(tensor_or_none(a), tensor_or_none(b)))
     record(out, WhereBackward0{ToInput(x, out), ToInput(y, out), Saved(condition)},
@@ -96,7 +98,9 @@ static Tensor masked_fill(const Tensor& input, const Tensor& mask, const Operand
            "masked_fill only supports a 0-dimensional value tensor, but got tensor with ",
            value.is_tensor() ? value.tensor().dim() : 0, " dimension(s).");
   Tensor v = as_tensor(value, input.dtype());
-  Tensor out = empty_result(broadcast_shapes(input.sizes(), mask.sizes()), input.dtype());
+  // Row-major whatever the operands, as in PyTorch.
+  Tensor out =
+      empty_result(broadcast_shapes(input.sizes(), mask.sizes()), input.dtype(), {}, input.dtype());
   where_data(out, mask, v, input);
   if (recording(input, tensor_or_none(value)))
     record(out,

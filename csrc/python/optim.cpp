@@ -63,8 +63,8 @@ void check_lists(PyObject* const* lists, int count) {
   }
 }
 
-// A parameter with a gradient, in the form that the kernels take: contiguous, float32 or float64.
-// Others are worked on as copies and written back.
+// A parameter with a gradient, in the form that the kernels take: without gaps, all in the order of
+// the parameter, float32 or float64. Others are worked on as copies and written back.
 class Target {
  public:
   explicit Target(PyObject* o) {
@@ -85,7 +85,7 @@ class Target {
     PyObject* o = list_item(list, i);
     bool missing = o == Py_None;
     if (missing) {
-      Tensor made = zeros(param_.sizes(), param_.dtype());
+      Tensor made = zeros_like(param_);
       PyList_SetItem(list, i, wrap(made));
       o = list_item(list, i);
     }
@@ -109,8 +109,10 @@ class Target {
 
  private:
   Tensor fit(const Tensor& t) const {
-    if (t.dtype() == dtype && t.is_contiguous()) return t;
-    Tensor c = empty(t.sizes(), dtype);
+    const bool fits = param_.is_contiguous() ? t.is_contiguous()
+                                             : t.strides() == param_.strides() && is_dense(param_);
+    if (t.dtype() == dtype && fits) return t;
+    Tensor c = empty_like(param_, dtype);
     copy_data(c, t);
     return c;
   }

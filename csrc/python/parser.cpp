@@ -103,6 +103,17 @@ bool int_list(PyObject* o, Frame& f, Value& v) {
   return true;
 }
 
+bool read_memory_format(PyObject* o, Value& v) {
+  v.kind = Value::Kind::none;
+  if (o == Py_None) return true;
+  static PyObject* attribute = PyUnicode_InternFromString("_name");
+  const py::object name = py::reinterpret_steal<py::object>(PyObject_GetAttr(o, attribute));
+  if (!name || !PyUnicode_Check(name.ptr())) return PyErr_Clear(), false;
+  v.kind = Value::Kind::boolean;
+  v.i = PyUnicode_CompareWithASCIIString(name.ptr(), "preserve_format") != 0;
+  return true;
+}
+
 bool convert(PyObject* o, const Param& p, Frame& f, Value& v) {
   using T = ArgType;
   switch (p.type) {
@@ -264,6 +275,8 @@ bool convert(PyObject* o, const Param& p, Frame& f, Value& v) {
     case T::device_opt:
       v.kind = Value::Kind::none;
       return o == Py_None || check_device(o);
+    case T::memory_format:
+      return read_memory_format(o, v);
     case T::ignored:
       v.kind = Value::Kind::none;
       return true;

@@ -10,6 +10,7 @@ import numbers
 from abc import ABC, abstractmethod
 
 from ... import _C
+from ..._layout import contiguous_format
 from .convert_parameters import parameters_to_vector
 
 TYPE_CHECKING = False
@@ -210,9 +211,9 @@ class RandomUnstructured(BasePruningMethod):
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         count = _count(self.amount, t.numel())
-        mask = default_mask.clone()
+        mask = default_mask.clone(memory_format=contiguous_format)
         if count:
-            mask.view(-1)[_C.rand_like(t).view(-1).topk(count).indices] = 0
+            mask.view(-1)[_C.rand_like(t).reshape(-1).topk(count).indices] = 0
         return mask
 
 
@@ -221,7 +222,7 @@ class L1Unstructured(RandomUnstructured):
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         count = _count(self.amount, t.numel())
-        mask = default_mask.clone()
+        mask = default_mask.clone(memory_format=contiguous_format)
         if count:
             mask.view(-1)[t.abs().reshape(-1).topk(count, largest=False).indices] = 0
         return mask
