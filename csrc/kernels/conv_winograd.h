@@ -21,7 +21,6 @@ constexpr int64_t kWeightWork = 256;       // multiplications for which a weight
 constexpr int64_t kTileBytes = 768 << 10;  // transformed inputs that one task holds
 constexpr int64_t kHeldTileBytes = 1 << 20;  // and at most, where few tiles are not cut into chunks
 constexpr int64_t kChunkBytes = 384 << 10;   // of so many
-constexpr int64_t kTileImages = 2 << 20;     // images that are prepared at a time
 // At the baseline it is left out: the library would be larger for processors of before 2013.
 #if defined(__AVX2__) || defined(__aarch64__)
 template <class T>
@@ -167,20 +166,19 @@ PYCORE_INLINE void transform_tile(const T* x, const int64_t* taps, T* v, int64_t
   }
 }
 
-// A group of some prepared images.
+// A group of all images.
 template <class T>
 class TileProduct {
  public:
   TileProduct(const WinogradJob<T>& job, const Prepared& prepared, const Grid& grid,
-              const int64_t* taps, const T* images, int64_t first, int64_t count, int64_t group,
-              bool few)
-      : job_(job), grid_(grid), taps_(taps), plane_(prepared.plane()) {
-    images_ = images + group * job.channels * plane_;
+              const int64_t* taps, int64_t group, bool few)
+      : job_(job), prepared_(prepared), grid_(grid), taps_(taps) {
+    x_ = job.src + group * job.channels * x_plane();
     bias_ = job.bias ? job.bias + group * job.rows : nullptr;
-    y_ = job.dst + (first * job.groups + group) * job.rows * y_plane();
+    y_ = job.dst + group * job.rows * y_plane();
     weights_ = job.weights;
     weights_.w += group * job.weight_group;
-    tiles_ = count * volume(grid.size);
+    tiles_ = job.batch * volume(grid.size);
     const int64_t rest = tiles_ % kLanes<T>;
     lone_ = few && tiles_ > kLanes<T> && rest <= kMostLone ? rest : 0;
     tiles_ -= lone_;
@@ -203,37 +201,93 @@ class TileProduct {
     }
   }
 
-  // Channels [c0, c1) of one panel of tiles, the p-th of `count` at v.
-  void transform_tiles(int64_t panel, int64_t c0, int64_t c1, int64_t p, int64_t count,
-                       T* v) const {
-    constexpr int L = kLanes<T>;
-    const int64_t lanes = columns(panel), pitch = count * panel_size();
-    Run runs[N];
-    const int n = runs_of(grid_, image(), 0, panel * N, lanes, L, runs);
-    v += p * panel_size() + c0 * N;
-    for (int64_t c = c0; c < c1; ++c, v += N) {
-      if (lanes % L) {  // no tiles there: zeros
-        for (int64_t q = 0; q < kPoints; ++q) store(v + q * pitch + lanes / L * L, Vec<T>{});
+  // What tiles [first, last) read of one channel, prepared: rows of their images' planes. A task
+  // has its own, which stays in its nearest cache: planes that all tasks shared would go from core
+  // to core, and so would the lines that they are written to.
+  class Window {
+   public:
+    Window(const Context& ctx, const TileProduct& product, int64_t first, int64_t last)
+        : of_(product),
+          image_(first / of_.image_tiles()),
+          first_(first - image_ * of_.image_tiles()),
+          last_(last - image_ * of_.image_tiles()),
+          planes_(ctx, ceil_div(last_, of_.image_tiles()) * of_.prepared_.plane() + kLanes<T>) {
+      const int64_t pitch = of_.prepared_.pitch();
+      each([&](int64_t image, int64_t row, int64_t end) {
+        memset(planes_.get() + image * of_.prepared_.plane() + row * pitch, 0,
+               sizeof(T) * static_cast<size_t>((end - row) * pitch + kLanes<T>));
+      });
+    }
+    const T* channel(int64_t c) {
+      const int64_t image_size = of_.job_.groups * of_.job_.channels * of_.x_plane();
+      each([&](int64_t image, int64_t row, int64_t end) {
+        of_.prepared_.copy_rows(of_.x_ + (image_ + image) * image_size + c * of_.x_plane(),
+                                planes_.get() + image * of_.prepared_.plane(), row, end);
+      });
+      return planes_.get();
+    }
+    int runs(int64_t tile, int64_t count, Run* runs) const {
+      return runs_of(of_.grid_, of_.prepared_.plane(), 0, tile - image_ * of_.image_tiles(), count,
+                     kLanes<T>, runs);
+    }
+
+   private:
+    // Calls f(image from image_ on, first row, end) for what is read.
+    template <class F>
+    void each(const F& f) {
+      const int64_t tiles = of_.image_tiles(), columns = of_.grid_.size[2];
+      for (int64_t image = 0; image * tiles < last_; ++image) {
+        const int64_t begin = image == 0 ? first_ : 0, end = min_of(last_ - image * tiles, tiles);
+        f(image, begin / columns * 2, ceil_div(end, columns) * 2 + 2);
       }
-      for (int r = 0; r < n; ++r) {
-        // What a run writes beyond its end is overwritten by the next one, or the next channel's
-        // first. The last channel leaves its neighbour alone, whom another task may have written.
-        transform_tile(images_ + c * plane_ + runs[r].in, taps_, v + runs[r].from, pitch,
-                       c + 1 < c1 ? L : runs[r].len);
+    }
+
+    const TileProduct& of_;
+    int64_t image_, first_, last_;  // counted from image_ on
+    Scratch<T> planes_;
+  };
+
+  // Transforms `count` panels of tiles.
+  void transform_tiles(const Context& ctx, int64_t panel, int64_t count, T* v) const {
+    constexpr int L = kLanes<T>;
+    const int64_t pitch = count * panel_size();
+    Window window(ctx, *this, panel * N, min_of(tiles_, (panel + count) * N));
+    const Scratch<Run> runs(ctx, count * N);
+    const Scratch<int> lengths(ctx, count);
+    for (int64_t p = 0; p < count; ++p) {
+      lengths.get()[p] = window.runs((panel + p) * N, columns(panel + p), runs.get() + p * N);
+    }
+    for (int64_t c = 0; c < job_.channels; ++c) {
+      const T* x = window.channel(c);
+      for (int64_t p = 0; p < count; ++p) {
+        T* to = v + p * panel_size() + c * N;
+        const int64_t lanes = columns(panel + p);
+        if (lanes % L) {  // no tiles there: zeros
+          for (int64_t q = 0; q < kPoints; ++q) store(to + q * pitch + lanes / L * L, Vec<T>{});
+        }
+        const Run* run = runs.get() + p * N;
+        for (const Run* end = run + lengths.get()[p]; run != end; ++run) {
+          // What a run writes beyond its end is overwritten by the next one, or the next channel's
+          // first.
+          transform_tile(x + run->in, taps_, to + run->from, pitch,
+                         c + 1 < job_.channels ? L : run->len);
+        }
       }
     }
   }
 
   // Tiles at the end that would hardly fill another vector (49 = 3 * 16 + 1): they stand alone, as
   // v[point, tile, channel].
-  void transform_lone(T* v) const {
+  void transform_lone(const Context& ctx, T* v) const {
     constexpr int L = kLanes<T>;
+    Window window(ctx, *this, tiles_, tiles_ + lone_);
     Run runs[kMostLone];
-    const int n = runs_of(grid_, image(), 0, tiles_, lone_, L, runs);
+    const int n = window.runs(tiles_, lone_, runs);
     alignas(64) T points[kPoints * L];
     for (int64_t c = 0; c < job_.channels; ++c) {
+      const T* x = window.channel(c);
       for (int r = 0; r < n; ++r) {
-        transform_tile(images_ + c * plane_ + runs[r].in, taps_, points, L, L);
+        transform_tile(x + runs[r].in, taps_, points, L, L);
         for (int64_t q = 0; q < kPoints; ++q) {
           for (int64_t l = 0; l < runs[r].len; ++l) {
             v[(q * lone_ + runs[r].from + l) * job_.channels + c] = points[q * L + l];
@@ -360,15 +414,13 @@ class TileProduct {
       const Scratch<T> own(
           ctx, kept ? 0 : kLanes<T> + (hold ? (r1 - r0) * weight_panel() : kPair * u_panel));
       if (hold) transform_weights(r0, r1, own.get());
-      if (lone) transform_lone(lone_v.get());
+      if (lone) transform_lone(ctx, lone_v.get());
       bool good = true;
       for (int64_t chunk = 0; chunk < chunks; ++chunk) {
         const int64_t first = p0 + chunk * (p1 - p0) / chunks;
         const int64_t count = p0 + (chunk + 1) * (p1 - p0) / chunks - first;
         const bool with_lone = lone && chunk + 1 == chunks;
-        for (int64_t p = 0; p < count; ++p) {
-          transform_tiles(first + p, 0, channels, p, count, v.get());
-        }
+        transform_tiles(ctx, first, count, v.get());
         // Two panels of rows for each panel of tiles that comes from the next cache.
         for (int64_t r = r0; r < r1; r += kPair) {
           const int64_t next = min_of(r + kPair, r1), end = min_of(job_.rows, next * per);
@@ -411,9 +463,7 @@ class TileProduct {
       const int64_t p0 = t * count / tasks, p1 = (t + 1) * count / tasks;
       if (p0 == p1) return;
       const Scratch<T> v(ctx, tile_size(p1 - p0)), m(ctx, sum_size(per, p1 - p0));
-      for (int64_t p = p0; p < p1; ++p) {
-        transform_tiles(p, 0, channels, p - p0, p1 - p0, v.get());
-      }
+      transform_tiles(ctx, p0, p1 - p0, v.get());
       bool good = true;
       for (int64_t r = 0; r < rows; ++r) {
         for (int64_t c0 = 0; c0 < channels; c0 += depth) {
@@ -432,17 +482,18 @@ class TileProduct {
   static constexpr int64_t kLoneRows = (kMr + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
 
   const WinogradJob<T>& job_;
+  const Prepared& prepared_;
   const Grid& grid_;
   const int64_t* taps_;
-  int64_t plane_;
-  const T* images_;
+  const T* x_;
   const T* bias_;
   T* y_;
   TileWeights<T> weights_;
   int64_t tiles_, lone_;  // in panels, and behind them
 
   int64_t y_plane() const { return job_.out[0] * job_.out[1]; }
-  int64_t image() const { return job_.groups * job_.channels * plane_; }
+  int64_t x_plane() const { return job_.in[0] * job_.in[1]; }
+  int64_t image_tiles() const { return volume(grid_.size); }
   int64_t columns(int64_t panel) const { return min_of(N, tiles_ - panel * N); }
 
   static constexpr int64_t kPair = 2;  // panels of rows that are multiplied together
@@ -550,18 +601,11 @@ bool run_winograd(const Context& ctx, const WinogradJob<T>& job, kernels::KeptOp
   const Grid grid = output_grid(tiles, prepared);
   int64_t taps[kPoints];
   input_taps(tiles, prepared, taps);
-  const int64_t planes = job.groups * job.channels, image = planes * prepared.plane();
-  const int64_t image_bytes = image * static_cast<int64_t>(sizeof(T));
   const bool few = job.batch * volume(grid.size) <= kFewTiles;
-  const int64_t at_once = few ? job.batch : min_of(job.batch, max_of(1, kTileImages / image_bytes));
-  const Scratch<T> images(ctx, at_once * image + kLanes<T>);
-  prepared.clear(images.get(), at_once * planes);
-  memset(images.get() + at_once * image, 0, sizeof(Vec<T>));
-  const auto product = [&](int64_t first, int64_t group) {
-    return TileProduct<T>(job, prepared, grid, taps, images.get(), first,
-                          min_of(at_once, job.batch - first), group, few);
+  const auto product = [&](int64_t group) {
+    return TileProduct<T>(job, prepared, grid, taps, group, few);
   };
-  const TileProduct<T> shape = product(0, 0);
+  const TileProduct<T> shape = product(0);
   const int64_t panels = shape.row_panels(), group_size = panels * shape.weight_panel();
   const Kept<T> kept(ctx, handle, kernels::KeptLayout::conv_winograd,
                      job.groups * group_size + kLanes<T>, "weights kept transformed");
@@ -571,19 +615,15 @@ bool run_winograd(const Context& ctx, const WinogradJob<T>& job, kernels::KeptOp
     run_tasks(ctx, job.groups * panels, [&](int64_t t) {
       const int64_t group = t / panels, r = t % panels;
       if (r * shape.rows_per() >= job.rows) return;
-      product(0, group).transform_weights(r, r + 1, weights + t * shape.weight_panel());
+      product(group).transform_weights(r, r + 1, weights + t * shape.weight_panel());
     });
     kept.done();
   }
   bool finite = true;
-  for (int64_t first = 0; first < job.batch && finite; first += at_once) {
-    prepare_images(ctx, prepared, planes, job.src, first, min_of(at_once, job.batch - first),
-                   images.get());
-    for (int64_t group = 0; group < job.groups; ++group) {
-      const TileProduct<T> here = product(first, group);
-      const T* u = weights ? weights + group * group_size : nullptr;
-      few ? here.run_few(ctx, u, &finite) : here.run_many(ctx, u, &finite);
-    }
+  for (int64_t group = 0; group < job.groups && finite; ++group) {
+    const TileProduct<T> here = product(group);
+    const T* u = weights ? weights + group * group_size : nullptr;
+    few ? here.run_few(ctx, u, &finite) : here.run_many(ctx, u, &finite);
   }
   return finite;
 }

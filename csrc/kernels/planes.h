@@ -45,13 +45,18 @@ struct Prepared {
   // Copies one plane from the source, or back to it.
   template <class T>
   void copy(const T* src, T* dst) const {
+    copy_rows(src, dst, 0, padded[1]);
+  }
+  // The same for padded rows [first, last) of every depth.
+  template <class T>
+  void copy_rows(const T* src, T* dst, int64_t first, int64_t last) const {
     if (phases == 1) {
       const int64_t width = size[2];
-      for_rows<T>(dst + low[2],
+      for_rows<T>(dst + low[2], first, last,
                   [=](T* row, int64_t offset) { copy_row(row, src + offset, width); });
       return;
     }
-    for_rows<T>(dst, [&](T* row, int64_t offset) {
+    for_rows<T>(dst, first, last, [&](T* row, int64_t offset) {
       const T* from = src + offset;
       if (phases == 2) {
         split_row(from, row);
@@ -65,8 +70,8 @@ struct Prepared {
         split_patches(from, row);
         return;
       }
-      for_phases(row, [&](T* out, int64_t first, int64_t count) {
-        for (int64_t o = 0; o < count; ++o) out[o] = from[first + o * phases];
+      for_phases(row, [&](T* out, int64_t first_place, int64_t count) {
+        for (int64_t o = 0; o < count; ++o) out[o] = from[first_place + o * phases];
       });
     });
   }
@@ -74,11 +79,11 @@ struct Prepared {
   void copy_back(const T* src, T* dst) const {
     if (phases == 1) {
       const int64_t width = size[2];
-      for_rows<const T>(src + low[2],
+      for_rows<const T>(src + low[2], 0, padded[1],
                         [=](const T* row, int64_t offset) { copy_row(dst + offset, row, width); });
       return;
     }
-    for_rows<const T>(src, [&](const T* row, int64_t offset) {
+    for_rows<const T>(src, 0, padded[1], [&](const T* row, int64_t offset) {
       T* to = dst + offset;
       if (phases == 2) {
         join_row(row, to);
@@ -92,12 +97,13 @@ struct Prepared {
 
  private:
   template <class T, class F>
-  void for_rows(T* prepared, const F& f) const {
-    const int64_t pitch = this->pitch(), rows = size[1], width = size[2];
-    int64_t offset = 0;
+  void for_rows(T* prepared, int64_t first, int64_t last, const F& f) const {
+    const int64_t pitch = this->pitch(), width = size[2];
+    const int64_t begin = max_of(0, first - low[1]), end = min_of(size[1], last - low[1]);
     for (int64_t d = 0; d < size[0]; ++d) {
-      T* row = prepared + ((d + low[0]) * padded[1] + low[1]) * pitch;
-      for (int64_t h = 0; h < rows; ++h, offset += width, row += pitch) f(row, offset);
+      T* row = prepared + ((d + low[0]) * padded[1] + low[1] + begin) * pitch;
+      int64_t offset = (d * size[1] + begin) * width;
+      for (int64_t h = begin; h < end; ++h, offset += width, row += pitch) f(row, offset);
     }
   }
   // f(place of source element `first`, first, how many elements first, first + phases, ...).
