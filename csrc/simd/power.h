@@ -1,5 +1,6 @@
 // Functions of two Vec<float> that compute in double: pow and hypot; fmod and atan2. On Vec<double>
-// all but fmod go through libm. Special values as in C. Must not know arrays or kernels.
+// hypot and atan2 go through libm, and so does pow without fused products. Special values as in C.
+// Must not know arrays or kernels.
 #pragma once
 
 #include "simd/trig.h"
@@ -36,9 +37,6 @@ PYCORE_INLINE Vec<T> map_pairs(Vec<T> a, Vec<T> b, F f) {
 
 // ---- pow ----
 
-PYCORE_INLINE Vec<double> pow(Vec<double> a, Vec<double> b) {
-  return map_pairs<double>(a, b, [](double x, double y) { return ::pow(x, y); });
-}
 // 2 ** (b * log2(a)) for normal a > 0, as exact as a float result wants it: log2 to 39 bits, which
 // leaves 31 of a product of up to 150, and 31 bits of the power. Powers beyond the floats come out
 // as such.
@@ -62,30 +60,120 @@ PYCORE_INLINE Vec<double> pow_positive(Vec<double> a, Vec<double> b) {
   const Mask<double> steps = as_int<double>(whole + 0x1.8p52) << 52;
   return as_float<double>(as_int<double>(power) + steps);
 }
-__attribute__((noinline)) Vec<float> pow_special(Vec<float> a, Vec<float> b) {
-  return map_pairs<float>(a, b, [](float x, float y) { return powf(x, y); });
+#if defined(__FMA__) || defined(__aarch64__)
+// A product and what its rounding took away. The barrier keeps compilers from contracting it with
+// what follows, which would count the difference twice.
+struct Product {
+  Vec<double> value, error;
+};
+PYCORE_INLINE Product exact_product(Vec<double> a, Vec<double> b) {
+  Vec<double> p = a * b;
+#if defined(__aarch64__)
+  asm("" : "+w"(p));
+  Vec<double> error;
+  for (int i = 0; i < kLanes<double>; ++i) error[i] = __builtin_fma(a[i], b[i], -p[i]);
+  return {p, error};
+#else
+  asm("" : "+v"(p));
+#if defined(__AVX512F__)
+  return {p, (Vec<double>)_mm512_fmsub_pd((__m512d)a, (__m512d)b, (__m512d)p)};
+#else
+  return {p, (Vec<double>)_mm256_fmsub_pd((__m256d)a, (__m256d)b, (__m256d)p)};
+#endif
+#endif
 }
-PYCORE_INLINE Vec<float> pow(Vec<float> a, Vec<float> b) {
-  const Vec<float> base = abs<float>(a);
+// exp(b log(a)) for normal a > 0 and finite b, within 0.63 units in the last place: the logarithm
+// is the sum of two doubles, exact to 64 bits, since its errors grow with the power.
+PYCORE_INLINE Vec<double> pow_plain(Vec<double> a, Vec<double> b) {
+  using F = Float<double>;
+  const Mask<double> bits = as_int<double>(a) + (F::kOneBits - F::kSqrtHalfBits);
+  const Vec<double> e = as_float<double>(shift_right<double>(bits, F::kMantissa) + F::kMagicBits) -
+                        (F::kMagic + F::kBias);
+  const Vec<double> m = as_float<double>((bits & ((int64_t{1} << F::kMantissa) - 1)) +
+                                         F::kSqrtHalfBits);  // from sqrt(1/2) to sqrt(2)
+  // log(m) = 2 atanh(s), s = (m - 1) / (m + 1), by its series: 2 s + s z (2/3 + z (2/5 + ...)).
+  const Vec<double> d = m - 1.0, q = m + 1.0, inverse = 1.0 / q, s = d * inverse;
+  const Product sq = exact_product(s, q);
+  const Vec<double> s_low = (d - sq.value - sq.error - s * (m - (q - 1.0))) * inverse;
+  const Product zz = exact_product(s, s);
+  const Vec<double> z = zz.value, z_low = zz.error + 2.0 * s * s_low;
+  const Vec<double> z2 = z * z;  // even and odd terms apart: half as long a chain
+  const Vec<double> tail =
+      poly<double>(z2, 2.0 / 5, 2.0 / 9, 2.0 / 13, 2.0 / 17, 2.0 / 21, 2.0 / 25) +
+      z * poly<double>(z2, 2.0 / 7, 2.0 / 11, 2.0 / 15, 2.0 / 19, 2.0 / 23);
+  constexpr double kThirds = 2.0 / 3, kThirdsLow = 0x1.5555555555555p-55;
+  const Product zt = exact_product(z, tail);
+  const Vec<double> c = kThirds + zt.value;
+  const Vec<double> c_low = (zt.value - (c - kThirds)) + (kThirdsLow + z_low * tail);
+  const Product sz = exact_product(s, z), cube = exact_product(sz.value, c);
+  const Vec<double> cube_low =
+      cube.error + (sz.value * c_low + (sz.error + (s * z_low + s_low * z)) * c);
+  // Larger terms first; each rest is exact.
+  const Vec<double> whole_log = e * F::kLn2Hi, twice = 2.0 * s;
+  const Vec<double> sum = whole_log + twice, sum_low = twice - (sum - whole_log);
+  const Vec<double> high = sum + cube.value;
+  const Vec<double> low =
+      (cube.value - (high - sum)) + (sum_low + (2.0 * s_low + (cube_low + e * F::kLn2Lo)));
+  const Product power = exact_product(b, high);
+  constexpr double kFar = 800.0;  // beyond the exponents of doubles
+  const Vec<double> y =
+      max<double>(splat<double>(-kFar), min<double>(splat<double>(kFar), power.value));
+  const Vec<double> y_low = select<double>(y == power.value, power.error + b * low, Vec<double>{});
+  const Vec<double> k = round_to<double, Rounding::even>(y * 1.44269504088896340736);
+  const Vec<double> r = y - k * F::kLn2Hi, r_low = y_low - k * F::kLn2Lo;  // the first is exact
+  const Vec<double> t = r + r_low, t_low = r_low - (t - r);
+  const Vec<double> series =
+      poly<double>(t, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320,
+                   1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800);
+  const Vec<double> rest = t * t * series + (t_low + t * t_low);
+  const Vec<double> one = 1.0 + t, result = one + ((t - (one - 1.0)) + rest);
+  // By two powers of two, since one may not be a double.
+  const Vec<double> half = round_to<double, Rounding::even>(k * 0.5);
+  const auto two_to = [](Vec<double> n) {
+    return as_float<double>((as_int<double>(n + (0x1.8p52 + F::kBias)) << F::kMantissa));
+  };
+  return result * two_to(half) * two_to(k - half);
+}
+#endif
+
+template <class T>
+__attribute__((noinline)) Vec<T> pow_special(Vec<T> a, Vec<T> b) {
+  return map_pairs<T>(a, b, [](T x, T y) {
+    return sizeof(T) == 4 ? static_cast<T>(powf(static_cast<float>(x), static_cast<float>(y)))
+                          : static_cast<T>(::pow(x, y));
+  });
+}
+PYCORE_INLINE Vec<float> pow_plain(Vec<float> a, Vec<float> b) {
+  return narrow(pow_positive(widen<0>(a), widen<0>(b)), pow_positive(widen<1>(a), widen<1>(b)));
+}
+template <class T>
+PYCORE_INLINE Vec<T> pow_of(Vec<T> a, Vec<T> b) {
+  const Vec<T> base = abs<T>(a);
   // Infinities, NaN and zero to negative powers are rare; zero itself comes out of relu.
-  const Mask<float> zero = base == 0.0f;
-  const Mask<float> plain =
-      (~zero | (b > 0.0f)) & (base < kInf<float>)&(abs<float>(b) < kInf<float>);
-  if (__builtin_expect(any(~plain), 0)) return pow_special(a, b);
-  Vec<float> r =
-      narrow(pow_positive(widen<0>(base), widen<0>(b)), pow_positive(widen<1>(base), widen<1>(b)));
-  r = select<float>(zero, Vec<float>{}, r);
-  const Mask<float> negative = (as_int<float>(a) & kSignBit<float>) != 0;
+  const Mask<T> zero = base == T(0);
+  Mask<T> plain = (~zero | (b > T(0))) & (base < kInf<T>)&(abs<T>(b) < kInf<T>);
+  if constexpr (sizeof(T) == 8) plain &= zero | (base >= Float<T>::kMinNormal);
+  if (__builtin_expect(any(~plain), 0)) return pow_special<T>(a, b);
+  Vec<T> r = select<T>(zero, Vec<T>{}, pow_plain(base, b));
+  const Mask<T> negative = (as_int<T>(a) & kSignBit<T>) != 0;
   if (any(negative)) {
     // Of a negative base only whole powers exist, and odd ones are negative.
-    const Vec<float> half = b * 0.5f;
-    const Mask<float> whole = round_to<float, Rounding::trunc>(b) == b;
-    const Mask<float> odd = whole & (round_to<float, Rounding::trunc>(half) != half);
-    r = select<float>(negative & odd, -r, r);
-    r = select<float>(negative & ~whole & ~zero, splat<float>(kNan<float>), r);
+    const Vec<T> half = b * T(0.5);
+    const Mask<T> whole = round_to<T, Rounding::trunc>(b) == b;
+    const Mask<T> odd = whole & (round_to<T, Rounding::trunc>(half) != half);
+    r = select<T>(negative & odd, -r, r);
+    r = select<T>(negative & ~whole & ~zero, splat<T>(kNan<T>), r);
   }
   return r;
 }
+PYCORE_INLINE Vec<float> pow(Vec<float> a, Vec<float> b) { return pow_of<float>(a, b); }
+#if defined(__FMA__) || defined(__aarch64__)
+[[maybe_unused]] __attribute__((noinline)) Vec<double> pow(Vec<double> a, Vec<double> b) {
+  return pow_of<double>(a, b);
+}
+#else
+PYCORE_INLINE Vec<double> pow(Vec<double> a, Vec<double> b) { return pow_special<double>(a, b); }
+#endif
 
 // ---- hypot ----
 
