@@ -163,3 +163,35 @@ def test_bytes_are_checked() -> None:
         pycore._int_mm(a, a.t().int())
     with pytest.raises(RuntimeError, match="dimension 2 but got 1"):
         pycore._int_mm(a, a[0])
+
+
+@pytest.mark.parametrize("dtype", UNIT)
+@pytest.mark.parametrize("shape", [(1037, 523), (530, 1100), (2100, 520), (16, 66000)], ids=str)
+def test_matrices_read_from_either_end(shape, dtype) -> None:
+    """A matrix larger than the nearest cache is read forwards and backwards in turn; its parts,
+    which are small, are always read forwards."""
+    generator = np.random.default_rng(6)
+    weight = matrix(generator, *shape, False, dtype)
+    x, y = (matrix(generator, 1, n, False, dtype) for n in shape[::-1])
+    part = 60000 // shape[1] + 1
+    rows = range(0, shape[0], part)
+    columns = range(0, shape[1], 60000 // shape[0] + 1)
+    by_row = pycore.cat([x @ weight[i : i + part].t() for i in rows], 1).double().numpy()
+    by_column = (
+        pycore.cat([y @ weight[:, j : j + columns.step] for j in columns], 1).double().numpy()
+    )
+    before = pycore.get_num_threads()
+    first: dict[int, list] = {}
+    try:
+        for threads in (1, 2, 1, 2, 2, 1):
+            pycore.set_num_threads(threads)
+            for i, got in enumerate(
+                (x @ weight.t(), (weight @ x[0]), y @ weight, weight.t() @ y[0])
+            ):
+                first.setdefault(i, got.double().numpy())
+                assert np.array_equal(first[i], got.double().numpy())
+    finally:
+        pycore.set_num_threads(before)
+    assert np.array_equal(first[0], by_row)
+    if dtype != "float32":  # few columns of float32 take another path
+        assert np.array_equal(first[2], by_column)

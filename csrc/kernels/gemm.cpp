@@ -132,9 +132,10 @@ void product(const Context& ctx, const Problem<T>& q) {
       (q.m <= 4 || (q.m <= kDotRows && q.k * q.n >= (1 << 15)))) {
     report(ctx, "dot products of few rows");
     const int64_t groups = ceil_div(q.n, L), tasks = min_of(groups, tasks_for(8 * work));
-    run_tasks(ctx, tasks, [&](int64_t t) {
-      dot_columns<T>(q.m, q.k, q.a, q.ars, q.b, q.bcs, q.c, q.crs, t * groups / tasks * L,
-                     min_of(q.n, (t + 1) * groups / tasks * L), q.e);
+    const int64_t bytes = q.n * q.k * static_cast<int64_t>(sizeof(T));
+    over_columns(ctx, q.b, bytes, groups, tasks, [&](int64_t first, int64_t last) {
+      dot_columns<T>(q.m, q.k, q.a, q.ars, q.b, q.bcs, q.c, q.crs, first * L, min_of(q.n, last * L),
+                     q.e);
     });
     return;
   }

@@ -24,6 +24,42 @@ inline int64_t tasks_for(int64_t work) {
   return min_of(kMaxTasks, max_of(2, work / kTaskWork));  // halves of one are worth it, too
 }
 
+// Whether this call goes through `matrix` from its end. Of those about as large as the nearer
+// caches every other call does, since then it meets first what the call before has left there.
+// Calls that race for a turn lose only time.
+inline bool from_the_end(const Context& ctx, const void* matrix, int64_t bytes) {
+  constexpr int64_t kLeast = 1 << 19, kMost = 1 << 22;
+  if (bytes <= kLeast || bytes > kMost * ctx.threads) return false;
+  static uint8_t turns[64];  // shared by matrices of the same hash, which costs time at worst
+  const uint64_t page = static_cast<uint64_t>(reinterpret_cast<uintptr_t>(matrix)) >> 12;
+  uint8_t& turn = turns[page * 0x9e3779b97f4a7c15u >> 58];
+  const uint8_t now = __atomic_load_n(&turn, __ATOMIC_RELAXED);
+  __atomic_store_n(&turn, static_cast<uint8_t>(!now), __ATOMIC_RELAXED);
+  return now;
+}
+
+// Runs f(first, last) for parts of `groups` groups of columns, which do not see each other, of a
+// matrix that is read once, in a direction that may change from call to call. Each thread keeps to
+// its columns.
+template <class F>
+void over_columns(const Context& ctx, const void* matrix, int64_t bytes, int64_t groups,
+                  int64_t tasks, const F& f) {
+  constexpr int64_t kPiece = 1 << 17;
+  const bool turned = from_the_end(ctx, matrix, bytes);
+  const int64_t shares = min_of(ctx.threads, tasks);
+  const int64_t piece = turned ? max_of(1, kPiece * groups / bytes) : groups;
+  run_tasks(ctx, tasks, [&](int64_t t) {
+    if (turned) {  // the same share of the tasks, in the opposite order
+      const int64_t share = ((t + 1) * shares - 1) / tasks;
+      t = tasks * share / shares + tasks * (share + 1) / shares - 1 - t;
+    }
+    const int64_t first = t * groups / tasks;
+    for (int64_t end = (t + 1) * groups / tasks; end > first; end -= piece) {
+      f(max_of(first, end - piece), end);
+    }
+  });
+}
+
 // In how many parts `panels` of rows are shared out where each packs its own rows, some `block` of
 // panels at a time, and finds them in its cache; 0 where these are too few to keep all threads
 // busy. How rows are split does not show in the bits.

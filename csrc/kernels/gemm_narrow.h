@@ -662,8 +662,9 @@ void dot_rows(const Context& ctx, const NarrowProblem<K>& q) {
   auto e = q.e;
   if constexpr (Rows::kShifted) e.bias_row = correction;
   const int64_t groups = ceil_div(q.n, L), tasks = min_of(groups, tasks_for(4 * q.m * q.n * q.k));
-  run_tasks(ctx, tasks, [&](int64_t t) {
-    const int64_t j0 = t * groups / tasks * L, j1 = min_of(q.n, (t + 1) * groups / tasks * L);
+  const int64_t bytes = q.n * q.k * static_cast<int64_t>(sizeof(S));
+  over_columns(ctx, q.b, bytes, groups, tasks, [&](int64_t first, int64_t last) {
+    const int64_t j0 = first * L, j1 = min_of(q.n, last * L);
     dot_columns<Lane, Rows>(q.m, q.k, a.get(), pitch, q.b, q.bcs, sums.get(), stride, j0, j1, {});
     finish_columns<K>(q, sums.get(), stride, j0, j1, e);
   });
