@@ -212,3 +212,14 @@ def test_other_instruction_sets(level: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_indices_of_odd_strides() -> None:
+    """Strides of dimensions of one element are anything; sums of such indices still pick in order."""
+    x = pycore.arange(4 * 5 * 6).reshape(4, 5, 6)
+    rows, columns = pycore.arange(4), pycore.arange(5)
+    want = x[rows.reshape(4, 1, 1), columns.reshape(1, 5, 1)].tolist()
+    for odd in itertools.product((0, 1, 4, 5, 20), repeat=4):
+        first = rows.as_strided((4, 1, 1), (1, *odd[:2]))
+        second = columns.as_strided((1, 5, 1), (odd[2], 1, odd[3]))
+        assert x[first, second].tolist() == want, odd

@@ -90,7 +90,7 @@ Tensor combined(const std::vector<Component>& parts) {
     }
     sum = sum + parts[i].offsets;
   }
-  return sum;
+  return contiguous(sum);  // where sizes of 1 have odd strides, the sum may lie in another order
 }
 
 // Calls f(start, picked, row, count) for runs of rows [begin, end) of (outer, picked) pairs: rows
