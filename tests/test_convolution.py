@@ -90,6 +90,10 @@ SHAPES = [
     Shape(3, (2, 6), (3, 11, 20), (1, 2, 3), padding=1),
     Shape(2, (3, 17), (12, 13), (2, 4)),
     Shape(2, (3, 9), (9, 15), (3, 3)),
+    # Rows split in four, whose last vectors overlap those before; of the last ones elements remain.
+    Shape(2, (4, 32), (84, 84), (8, 8), stride=4),
+    Shape(3, (2, 12), (9, 70), (5, 5), stride=4, padding=1),
+    Shape(1, (3, 7), (6, 67), (2, 6), stride=4, padding=2),
     # Depthwise.
     Shape(3, (8, 8), (14, 14), (3, 3), padding=1, groups=8),
     Shape(2, (7, 7), (33, 50), (3, 3), padding=1, groups=7),

@@ -143,17 +143,20 @@ struct Prepared {
     for (int64_t q = 0; q < 4; ++q)
       phase[q] = row + (low[2] + q) % 4 * phase_len() + (low[2] + q) / 4;
     int64_t i = 0;
-    for (; i + 4 * L <= size[2]; i += 4 * L) {
-      Vec<T> a = load(src + i), b = load(src + i + L);
-      Vec<T> c = load(src + i + 2 * L), d = load(src + i + 3 * L);
+    while (size[2] >= 4 * L && i + 4 <= size[2]) {
+      // The last whole vectors are moved back, over some of those before.
+      const int64_t at = min_of(i, (size[2] - 4 * L) / 4 * 4);
+      Vec<T> a = load(src + at), b = load(src + at + L);
+      Vec<T> c = load(src + at + 2 * L), d = load(src + at + 3 * L);
       deinterleave<T>(a, b);  // even and odd elements
       deinterleave<T>(c, d);
       deinterleave<T>(a, c);
       deinterleave<T>(b, d);
-      store(phase[0] + i / 4, a);
-      store(phase[1] + i / 4, b);
-      store(phase[2] + i / 4, c);
-      store(phase[3] + i / 4, d);
+      store(phase[0] + at / 4, a);
+      store(phase[1] + at / 4, b);
+      store(phase[2] + at / 4, c);
+      store(phase[3] + at / 4, d);
+      i = at + 4 * L;
     }
     for (; i < size[2]; ++i) phase[i % 4][i / 4] = src[i];
   }
