@@ -507,3 +507,43 @@ def test_addmm_of_reduced_floats_is_rounded_once():
         a, b, c = (pycore.randn(5, 5).to(dtype) for _ in range(3))
         exact = (3.4 * c.double() + 2.1 * (a.double() @ b.double())).to(dtype)
         assert pycore.addmm(c, a, b, beta=3.4, alpha=2.1).equal(exact)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("size", [1, 31, 512, 1000, 70_001])
+def test_short_floats_step_by_blocks(dtype, size):
+    """A step of 16-bit parameters is one of float32 copies whose results are rounded once."""
+    short = getattr(pycore, dtype)
+    for kind, options in (
+        (pycore.optim.SGD, {"lr": 0.1, "weight_decay": 0.01}),
+        (pycore.optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+        (pycore.optim.AdamW, {"lr": 0.01, "amsgrad": True}),
+    ):
+        pycore.manual_seed(0)
+        p = pycore.nn.Parameter(pycore.randn(size).to(short))
+        q = pycore.nn.Parameter(p.detach().float())
+        a, b = kind([p], **options), kind([q], **options)
+        for _ in range(3):
+            p.grad = pycore.randn(size).to(short)
+            q.grad = p.grad.float()
+            before = p.grad.clone()
+            a.step()
+            b.step()
+            assert p.grad.equal(before) and p.detach().equal(q.detach().to(short))
+            q.data.copy_(p.data)
+            for name, value in a.state[p].items():
+                if pycore.is_tensor(value) and value.dim():
+                    assert value.dtype == short
+                    assert value.equal(b.state[q][name].to(short))
+                    b.state[q][name].copy_(value)
+
+
+def test_short_floats_with_wide_state():
+    """State of another dtype, or out of order in memory, takes part as it is."""
+    p = pycore.nn.Parameter(pycore.ones(64, 3, dtype=pycore.bfloat16).t())
+    optimizer = pycore.optim.SGD([p], lr=0.5, momentum=0.5)
+    p.grad = pycore.full((3, 64), 2.0, dtype=pycore.bfloat16)
+    optimizer.step()
+    optimizer.state[p]["momentum_buffer"] = pycore.full((3, 64), 2.0)
+    optimizer.step()
+    assert (p == 1 - 1 - 1.5).all() and (optimizer.state[p]["momentum_buffer"] == 3).all()

@@ -2,8 +2,13 @@
 // kernels. Schedules, groups and state dictionaries are Python's business.
 #include "python/optim.h"
 
+#include <algorithm>
+#include <array>
+
 #include "autograd/meta.h"
+#include "core/cpu.h"
 #include "core/parallel.h"
+#include "kernels/cast.h"
 #include "kernels/optim.h"
 #include "ops/ops.h"
 #include "python/parser.h"
@@ -63,8 +68,9 @@ void check_lists(PyObject* const* lists, int count) {
   }
 }
 
-// A parameter with a gradient, in the form that the kernels take: without gaps, all in the order of
-// the parameter, float32 or float64. Others are worked on as copies and written back.
+// A parameter with a gradient, in the form that run_range takes: without gaps, all in the order of
+// the parameter, of the dtype that is computed in or 16-bit floats. Others are worked on as copies
+// and written back.
 class Target {
  public:
   explicit Target(PyObject* o) {
@@ -111,7 +117,7 @@ class Target {
   Tensor fit(const Tensor& t) const {
     const bool fits = param_.is_contiguous() ? t.is_contiguous()
                                              : t.strides() == param_.strides() && is_dense(param_);
-    if (t.dtype() == dtype && fits) return t;
+    if (fits && (t.dtype() == dtype || is_reduced_float(t.dtype()))) return t;
     Tensor c = empty_like(param_, dtype);
     copy_data(c, t);
     return c;
@@ -119,6 +125,40 @@ class Target {
   Tensor param_;
   std::vector<std::pair<Tensor, Tensor>> write_back_;
 };
+
+// Calls kernel(pointers, n) on pieces of the elements [begin, end) of tensors, in order: the
+// parameter, its gradient (which stays as it is), its state. Undefined ones get null. 16-bit floats
+// are computed in float32, a block at a time that stays in the nearest cache.
+template <size_t N, class Kernel>
+void run_range(const std::array<const Tensor*, N>& tensors, DType dtype, int64_t begin, int64_t end,
+               const Kernel& kernel) {
+  constexpr int64_t kBlock = 512;
+  constexpr size_t kGradient = 1, kWide = static_cast<size_t>(DType::float32);
+  alignas(64) float wide[N][kBlock];
+  std::array<void*, N> at{};
+  std::array<bool, N> narrow{};
+  bool any = false;
+  for (size_t k = 0; k < N; ++k) {
+    narrow[k] = tensors[k]->defined() && tensors[k]->dtype() != dtype;
+    any = any || narrow[k];
+  }
+  const auto& cast = kernels_now().cast->cast;
+  for (int64_t i = begin; i < end;) {
+    const int64_t n = any ? std::min(kBlock, end - i) : end - i;
+    const auto place = [&](size_t k) { return (*tensors[k])->data + i * tensors[k]->item_size(); };
+    for (size_t k = 0; k < N; ++k) {
+      if (!tensors[k]->defined()) continue;
+      at[k] = narrow[k] ? static_cast<void*>(wide[k]) : place(k);
+      if (narrow[k])
+        cast[static_cast<size_t>(tensors[k]->dtype())][kWide](place(k), at[k], n, 1, 1);
+    }
+    kernel(at, n);
+    for (size_t k = 0; k < N; ++k)
+      if (narrow[k] && k != kGradient)
+        cast[kWide][static_cast<size_t>(tensors[k]->dtype())](at[k], place(k), n, 1, 1);
+    i += n;
+  }
+}
 
 // params, momentum_buffers, lr, momentum, dampening, weight_decay, nesterov, maximize -> whether
 // state was made
@@ -146,11 +186,10 @@ PyObject* sgd(PyObject*, PyObject* const* a, Py_ssize_t n) {
       made |= s.first;
     }
     auto kernel = kernels_for("sgd", p.dtype).optim->sgd[static_cast<int>(p.dtype)];
-    int64_t item = item_size(p.dtype);
-    if (entry) entry.add_bytes(p.work.numel() * item);
+    if (entry) entry.add_bytes(p.work.numel() * p.work.item_size());
     elements.run(p.work.numel(), [&](int64_t begin, int64_t end) {
-      kernel(p.work->data + begin * item, p.gradient->data + begin * item,
-             buffer.defined() ? buffer->data + begin * item : nullptr, end - begin, s);
+      run_range<3>({&p.work, &p.gradient, &buffer}, p.dtype, begin, end,
+                   [&](const auto& at, int64_t m) { kernel(at[0], at[1], at[2], m, s); });
     });
     p.finish();
   }
@@ -191,12 +230,11 @@ PyObject* adam(PyObject*, PyObject* const* a, Py_ssize_t n) {
     scalar_bytes(Scalar(s.step), count.dtype(), count->data);
     count.bump_version();
     auto kernel = kernels_for("adam", p.dtype).optim->adam[static_cast<int>(p.dtype)];
-    int64_t item = item_size(p.dtype);
-    if (entry) entry.add_bytes(p.work.numel() * item);
+    if (entry) entry.add_bytes(p.work.numel() * p.work.item_size());
     elements.run(p.work.numel(), [&](int64_t begin, int64_t end) {
-      int64_t at = begin * item;
-      kernel(p.work->data + at, p.gradient->data + at, m->data + at, v->data + at,
-             amsgrad ? highest->data + at : nullptr, end - begin, s);
+      run_range<5>(
+          {&p.work, &p.gradient, &m, &v, &highest}, p.dtype, begin, end,
+          [&](const auto& at, int64_t c) { kernel(at[0], at[1], at[2], at[3], at[4], c, s); });
     });
     p.finish();
   }
