@@ -111,6 +111,32 @@ for _name, _shape, _call in (
     call_workload("indexing", _name, normal(_shape)(_call))
 
 
+def _messages(dtype, call):
+    """call(nodes, places, messages) on a citation graph's sizes: an edge names whole rows."""
+
+    def prepare(torch, inputs):
+        x = inputs.normal(2708, 64).to(getattr(torch, dtype))
+        i = inputs.integers(2708, 10_556)[:, None].expand(-1, 64)
+        s = inputs.normal(10_556, 64).to(x.dtype)
+        return lambda: call(x, i, s)
+
+    return prepare
+
+
+for _dtype in ("float32", "bfloat16"):
+    for _name, _call in (
+        ("gather", lambda x, i, s: x.gather(0, i)),
+        ("scatter_add", lambda x, i, s: x.scatter_add(0, i, s)),
+        ("scatter_reduce amax", lambda x, i, s: x.scatter_reduce(0, i, s, "amax")),
+        ("scatter_reduce mean", lambda x, i, s: x.scatter_reduce(0, i, s, "mean")),
+    ):
+        call_workload(
+            "indexing",
+            f"{_name} of 10556 messages to 2708x64, {_dtype}",
+            _messages(_dtype, _call),
+        )
+
+
 def _embedding(rows, width, tokens, train):
     def prepare(torch, inputs):
         layer, i = inputs.fill(torch.nn.Embedding(rows, width)), inputs.integers(rows, *tokens)
