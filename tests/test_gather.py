@@ -670,3 +670,10 @@ def test_sums_of_many_short_floats(dtype):
     index = pycore.arange(4096) % 3
     total = pycore.zeros(3, dtype=t).scatter_add(0, index, pycore.full((4096,), 0.125, dtype=t))
     assert (total.float() - 4096 / 3 * 0.125).abs().max() <= 1
+    rows = pycore.zeros(5, 16, dtype=t).index_add(0, index, pycore.ones(4096, 16, dtype=t))
+    assert (rows[:3].float() - 4096 / 3).abs().max() <= 8 and not rows[3:].any()
+    mean = pycore.zeros(9000, dtype=t).scatter_reduce(
+        0, pycore.zeros(3000, dtype=pycore.int64), pycore.ones(3000, dtype=t), "mean",
+        include_self=False,
+    )  # fmt: skip
+    assert mean.tolist() == [1.0] + [0.0] * 8999

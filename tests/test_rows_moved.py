@@ -48,18 +48,21 @@ def test_rows_are_written_in_order(name, width, threads):
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
-def test_sums_of_16_bits_round_after_every_term(name):
+def test_rounding_of_16_bit_sums(name):
+    """index_put rounds after every term, index_add once, as PyTorch's do."""
     rng = np.random.default_rng(1)
     dtype = getattr(pycore, name)
     x = pycore.from_numpy(rng.normal(size=(5, 700))).to(dtype)
     y = pycore.from_numpy(rng.normal(size=(9, 700))).to(dtype)
     x[0, 0], y[0, 1], y[1, 2] = float("inf"), float("nan"), -float("inf")
     places = rng.integers(0, 5, 9)
-    want = x.clone()
+    often, once = x.clone(), x.float()
     for k, row in enumerate(places.tolist()):
-        want[row] = want[row] + y[k]
-    got = x.index_add(0, pycore.from_numpy(places), y)
-    np.testing.assert_array_equal(_exact(got), _exact(want))
+        often[row] = often[row] + y[k]
+        once[row] = once[row] + y[k].float()
+    at = pycore.from_numpy(places)
+    np.testing.assert_array_equal(_exact(x.index_put((at,), y, accumulate=True)), _exact(often))
+    np.testing.assert_array_equal(_exact(x.index_add(0, at, y)), _exact(once.to(dtype)))
 
 
 @pytest.mark.parametrize("name", ["uint8", "int32", "int64", "float32", "bfloat16", "float64"])

@@ -117,8 +117,13 @@ Tensor add_entries(const Tensor& self, int64_t dim, const Tensor& index, const T
       self, form, [&] { return IndexAddBackward0{dim, Saved(index), source.sizes(), alpha}; },
       [&](const Tensor& target) {
         GradGuard guard(false);
-        write_entries(target, dim, i,
-                      alpha.equals(1) ? source : to_dtype(mul(source, alpha), self.dtype()), true);
+        const Tensor values =
+            alpha.equals(1) ? detach(source) : to_dtype(mul(source, alpha), self.dtype());
+        if (!combines_wide(target, values.numel()))
+          return write_entries(target, dim, i, values, true);
+        const Tensor wide = contiguous(to_dtype(detach(target), DType::float32));
+        write_entries(wide, dim, i, to_dtype(values, DType::float32), true);
+        copy_data(target, to_dtype(wide, target.dtype()));
       },
       source);
 }

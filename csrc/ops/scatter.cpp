@@ -129,16 +129,14 @@ void scatter_data(const Tensor& target, int64_t dim, const Places& places, const
   GradGuard off(false);
   bool single = src.dim() == 0 && !places.sizes.empty();
   Tensor s = contiguous(detach(src));
-  if (places.line.defined() && scatter_rows(target, dim, places, s, mode)) return;
-  const Tensor& index = places.index(dim);
-  if (mode == Mode::sum && is_reduced_float(target.dtype()) &&
-      index.numel() >= target.numel() / 2) {
-    // Rounded once, after all sums: less work, and less error, than element by element.
+  if (mode != Mode::assign && combines_wide(target, numel_of(places.sizes))) {
     const Tensor wide = contiguous(to_dtype(detach(target), DType::float32));
     scatter_data(wide, dim, places, to_dtype(s, DType::float32), mode);
     copy_data(target, to_dtype(wide, target.dtype()));
     return;
   }
+  if (places.line.defined() && scatter_rows(target, dim, places, s, mode)) return;
+  const Tensor& index = places.index(dim);
   if (mode == Mode::assign) {
     dispatch_size(target.item_size(), [&](auto tag) {
       using T = typename decltype(tag)::type;
@@ -384,8 +382,10 @@ Tensor counts(const Tensor& self, int64_t dim, const Tensor& index, bool include
     for (int64_t d = 0; d < index.dim(); ++d)
       if (d != dim) places = narrow(places, d, 0, 1);
   }
-  Tensor n = include_self ? ones(sizes, dtype) : zeros(sizes, dtype);
-  n = scatter_add_(n, dim, places, expand(ones({}, dtype), places.sizes()));
+  // 16-bit floats would count to 256 or 2048 only.
+  const DType exact = is_reduced_float(dtype) ? DType::float32 : dtype;
+  Tensor n = include_self ? ones(sizes, exact) : zeros(sizes, exact);
+  n = to_dtype(scatter_add_(n, dim, places, expand(ones({}, exact), places.sizes())), dtype);
   return include_self ? n : where(eq(n, 0), 1, n);
 }
 

@@ -48,4 +48,13 @@ inline Tensor unshared(const Tensor& t, const Tensor& target) {
   return t.shares_storage(target) ? clone_data(t) : t;
 }
 
+// Whether values that are combined with 16-bit floats go through a float32 copy of the target,
+// which is rounded once and not at every value: ones would add up to 256 only. A few values in a
+// large target are not worth it.
+inline bool combines_wide(const Tensor& target, int64_t values) {
+  constexpr int64_t kWorth = 1 << 20;
+  return is_reduced_float(target.dtype()) &&
+         (target.numel() <= kWorth || values >= target.numel() / 16);
+}
+
 }  // namespace pycore
