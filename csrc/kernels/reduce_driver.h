@@ -263,6 +263,8 @@ struct Reduction {
     constexpr int64_t kLongPiece = 8;  // rows
     const bool in_place = s.stored == Stored::plain && s.inner.stride == 1 &&
                           (s.pieces == 1 || s.red / s.pieces >= kLongPiece);
+    // What the nearest cache holds, twice that where accumulators take long to combine.
+    const int64_t tile_bytes = calls.acc_size > 8 ? kTileBytes : kTileBytes / 2;
     int64_t some;
     for (int64_t done = 0; done < rows; done += some) {
       Run run = run_at(p, begin + done);
@@ -270,7 +272,7 @@ struct Reduction {
       if (in_place) {
         some = smaller(run.n, rows - done);
       } else {
-        some = smaller(rows - done, kTileBytes / (cols * calls.in_size));
+        some = smaller(rows - done, tile_bytes / (cols * calls.in_size));
         char* to = tile;
         for (int64_t r = 0; r < some; ++r, to += cols * calls.in_size) {
           gather(run.p, s.inner.stride, cols, s.stored, calls.in_size, to);
