@@ -57,3 +57,9 @@ def test_pad(shape: tuple, pad: tuple, dtype: str, mode: str) -> None:
                 assert np.array_equal(leaf.grad.numpy(), gradient)  # sums of integers are exact
     finally:
         pycore.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2), (1, 0, 2)])
+def test_circular_pad_of_what_was_cut(shape: tuple) -> None:
+    with pytest.raises(RuntimeError, match=r"Circular padding \(1, -2\) of dimension 2 leaves"):
+        pycore.nn.functional.pad(pycore.zeros(shape), (1, -2), mode="circular")

@@ -151,6 +151,9 @@ Tensor pad_mode(const Tensor& x, IntSpan pad, PadMode mode) {
       PC_CHECK(a <= s && b <= s, "Padding value causes wrapping around more than once.");
       PC_CHECK(a >= -s && b >= -s && s + a + b >= 0,
                "Negative padding value is resulting in an empty dimension.");
+      PC_CHECK(s + a + b == 0 || s + std::min<int64_t>(a, 0) + std::min<int64_t>(b, 0) > 0,
+               "Circular padding (", a, ", ", b, ") of dimension ", d, " leaves nothing of input ",
+               x.sizes(), " to go around with");
     }
     PC_CHECK(mode != PadMode::reflect || (a < s && b < s) || (a == 0 && b == 0),
              "Argument #4: Padding size should be less than the corresponding input dimension, but "
