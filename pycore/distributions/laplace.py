@@ -1,43 +1,24 @@
-"""The Laplace distribution. Knows the base only."""
+"""The Laplace distribution. Knows its base only."""
 
 from __future__ import annotations
 
 from .. import _C
-from . import constraints
-from .distribution import Distribution
-from .utils import broadcast_all
+from .location_scale import LocationScale
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, ClassVar
 
 Tensor = _C.Tensor
 
 
-class Laplace(Distribution):
+class Laplace(LocationScale):
     """Two exponential distributions back to back at `loc`.
 
     >>> import pycore
     >>> pycore.distributions.Laplace(0.0, 1.0).log_prob(pycore.tensor([0.0, 1.0]))
     tensor([-0.6931, -1.6931])
     """
-
-    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

@@ -1,45 +1,26 @@
-"""The normal distribution. Knows the base only."""
+"""The normal distribution. Knows its base only."""
 
 from __future__ import annotations
 
 import math
 
 from .. import _C
-from . import constraints
-from .distribution import Distribution
-from .utils import broadcast_all
+from .location_scale import LocationScale
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, ClassVar
 
 Tensor = _C.Tensor
 
 
-class Normal(Distribution):
+class Normal(LocationScale):
     """The normal distribution of mean `loc` and standard deviation `scale`.
 
     >>> import pycore
     >>> pycore.distributions.Normal(0.0, 2.0).log_prob(pycore.tensor([0.0, 2.0]))
     tensor([-1.6121, -2.1121])
     """
-
-    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def stddev(self) -> Tensor:

@@ -65,7 +65,8 @@ def test_forward(sample, dtype):
     assert_equal_results(ours, theirs, size * 5 * sample.tol, size * 5 * sample.tol)
 
 
-def gradients(m, sample):
+def recorded(m, sample):
+    """The results of a sample in float64, and the inputs that record."""
     leaves = []
 
     def make(d):
@@ -75,7 +76,11 @@ def gradients(m, sample):
         return t
 
     args, kwargs = build(m, sample, make=make)
-    results = flat(resolve(m, sample.op)(*args, **kwargs))
+    return flat(resolve(m, sample.op)(*args, **kwargs)), leaves
+
+
+def gradients(m, sample):
+    results, leaves = recorded(m, sample)
     results = [r for r in results if hasattr(r, "requires_grad")]
     wanted = [r for r in results if r.requires_grad]
     total = None
@@ -120,16 +125,8 @@ def test_gradients(sample):
 
 def second_derivatives(m, sample):
     """Of every input by every input, None for absent ones; None if there is no first derivative."""
-    leaves = []
-
-    def make(d):
-        t = tensor(m, d, "float64", grad=sample.grad)
-        if t.requires_grad:
-            leaves.append(t)
-        return t
-
-    args, kwargs = build(m, sample, make=make)
-    results = [r for r in flat(resolve(m, sample.op)(*args, **kwargs)) if hasattr(r, "sum")]
+    results, leaves = recorded(m, sample)
+    results = [r for r in results if hasattr(r, "sum")]
     results = [r.sum() * (k + 1) for k, r in enumerate(results) if r.requires_grad]
     first = m.autograd.grad(sum(results), leaves, create_graph=True, allow_unused=True)
     second = []
