@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import pycore
+
+torch = pytest.importorskip("torch")
 
 pytestmark = pytest.mark.filterwarnings("ignore:grad and param do not obey")
 
