@@ -6,9 +6,6 @@ The reference is the same function of row-major operands; strides are compared w
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -187,31 +184,6 @@ def test_state_of_turned_weights(tmp_path: Any) -> None:
     other.load_state_dict(state)
     assert pycore.equal(other.weight, layer.weight)
     assert other.weight.is_contiguous()
-
-
-@pytest.mark.parametrize("level", ["avx2", "baseline"])
-def test_other_instruction_sets(level: str) -> None:
-    if os.environ.get("PYCORE_ISA"):
-        pytest.skip("runs on one level already")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        __file__,
-        "-k",
-        "functions or readers",
-    ]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "PYCORE_ISA": level},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_indices_of_odd_strides() -> None:
