@@ -79,27 +79,28 @@ Tensor empty_strided(IntSpan sizes, IntSpan strides, DType dtype) {
   return out;
 }
 
-bool are_contiguous(IntSpan sizes, IntSpan strides) {
+// Do dimensions lie in this order without gaps?
+bool lie_in(const Order& order, IntSpan sizes, IntSpan strides) {
   int64_t expected = 1;
-  if (numel_of(sizes) == 0) return true;
-  for (size_t d = sizes.size(); d-- > 0;) {
-    if (sizes[d] != 1 && strides[d] != expected) return false;
-    expected *= sizes[d];
-  }
-  return true;
-}
-
-// Images whose channels lie innermost, as a memory format of its own.
-constexpr int kChannelsLast[] = {1, 3, 2, 0};
-bool are_channels_last(IntSpan sizes, IntSpan strides) {
-  if (sizes.size() != 4) return false;
-  int64_t expected = 1;
-  for (int d : kChannelsLast) {
+  for (int d : order) {
     const auto i = static_cast<size_t>(d);
     if (sizes[i] != 1 && strides[i] != expected) return false;
     expected *= sizes[i];
   }
   return true;
+}
+
+Order row_major(int64_t dims) {
+  Order order(dims);
+  for (int64_t i = 0; i < dims; ++i) order[i] = static_cast<int>(dims - 1 - i);
+  return order;
+}
+
+// Images whose channels lie innermost, as a memory format of its own.
+Order channels_last() {
+  Order order;
+  for (int d : {1, 3, 2, 0}) order.push_back(d);
+  return order;
 }
 
 // What the operands say of a result.
@@ -119,19 +120,16 @@ class Operands {
   // element.
   bool agree(Dims& strides) const {
     if (!same_sizes_) return false;
-    if (all([&](int i) { return are_contiguous(sizes_, strides_[i]); }))
+    if (numel_of(sizes_) == 0 || all_lie_in(row_major(dims())))
       return contiguous_strides(sizes_, strides), true;
-    if (all([&](int i) { return are_channels_last(sizes_, strides_[i]); })) {
-      Order order;
-      for (int d : kChannelsLast) order.push_back(d);
-      return strides = strides_in(order, sizes_), true;
-    }
+    if (dims() == 4 && all_lie_in(channels_last()))
+      return strides = strides_in(channels_last(), sizes_), true;
     if (!all([&](int i) { return strides_[i] == strides_[0] && fill_memory(sizes_, strides_[i]); }))
       return false;
     return strides = strides_[0], true;
   }
   Order order() const {
-    return sorted(static_cast<int64_t>(sizes_.size()), [&](int a, int b) {
+    return sorted(dims(), [&](int a, int b) {
       for (int i = 0; i < count_; ++i)
         if (int say = compare(stride(i, a), stride(i, b), size(a), size(b))) return say;
       return 0;
@@ -145,6 +143,10 @@ class Operands {
       if (!f(i)) return false;
     return true;
   }
+  bool all_lie_in(const Order& order) const {
+    return all([&](int i) { return lie_in(order, sizes_, strides_[i]); });
+  }
+  int64_t dims() const { return static_cast<int64_t>(sizes_.size()); }
   int64_t size(int d) const { return sizes_[static_cast<size_t>(d)]; }
   // Of operand i along dimension d of the result: 0 where it repeats itself.
   int64_t stride(int i, int d) const {
@@ -173,9 +175,7 @@ Tensor empty_in_order_of(IntSpan sizes, DType dtype, std::span<const PointwiseAr
   Dims strides;
   if (!operands.agree(strides)) {
     const Order order = operands.order();
-    bool row_major = true;
-    for (int64_t i = 0; i < order.size(); ++i) row_major &= order[i] == order.size() - 1 - i;
-    if (row_major) return empty(sizes, dtype);
+    if (order == row_major(order.size())) return empty(sizes, dtype);
     strides = strides_in(order, sizes);
   }
   return empty_strided(sizes, strides, dtype);

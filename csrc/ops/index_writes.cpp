@@ -119,11 +119,9 @@ Tensor add_entries(const Tensor& self, int64_t dim, const Tensor& index, const T
         GradGuard guard(false);
         const Tensor values =
             alpha.equals(1) ? detach(source) : to_dtype(mul(source, alpha), self.dtype());
-        if (!combines_wide(target, values.numel()))
-          return write_entries(target, dim, i, values, true);
-        const Tensor wide = contiguous(to_dtype(detach(target), DType::float32));
-        write_entries(wide, dim, i, to_dtype(values, DType::float32), true);
-        copy_data(target, to_dtype(wide, target.dtype()));
+        combine_wide(target, values.numel(), [&](const Tensor& t) {
+          write_entries(t, dim, i, to_dtype(values, t.dtype()), true);
+        });
       },
       source);
 }

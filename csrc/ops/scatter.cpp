@@ -124,17 +124,10 @@ bool scatter_rows(const Tensor& target, int64_t dim, const Places& places, const
                                            : Binary::minimum);
 }
 
-void scatter_data(const Tensor& target, int64_t dim, const Places& places, const Tensor& src,
-                  Mode mode) {
-  GradGuard off(false);
-  bool single = src.dim() == 0 && !places.sizes.empty();
-  Tensor s = contiguous(detach(src));
-  if (mode != Mode::assign && combines_wide(target, numel_of(places.sizes))) {
-    const Tensor wide = contiguous(to_dtype(detach(target), DType::float32));
-    scatter_data(wide, dim, places, to_dtype(s, DType::float32), mode);
-    copy_data(target, to_dtype(wide, target.dtype()));
-    return;
-  }
+// scatter_data with the arithmetic of the target's dtype; s is contiguous and of that dtype.
+void scatter_as_stored(const Tensor& target, int64_t dim, const Places& places, const Tensor& s,
+                       Mode mode) {
+  bool single = s.dim() == 0 && !places.sizes.empty();
   if (places.line.defined() && scatter_rows(target, dim, places, s, mode)) return;
   const Tensor& index = places.index(dim);
   if (mode == Mode::assign) {
@@ -161,6 +154,16 @@ void scatter_data(const Tensor& target, int64_t dim, const Places& places, const
         return run(
             [](T& x, T v) { x = is_nan(x) || (!is_nan(v) && !(widen(v) < widen(x))) ? x : v; });
     }
+  });
+}
+
+void scatter_data(const Tensor& target, int64_t dim, const Places& places, const Tensor& src,
+                  Mode mode) {
+  GradGuard off(false);
+  const Tensor s = contiguous(detach(src));
+  if (mode == Mode::assign) return scatter_as_stored(target, dim, places, s, mode);
+  combine_wide(target, numel_of(places.sizes), [&](const Tensor& t) {
+    scatter_as_stored(t, dim, places, to_dtype(s, t.dtype()), mode);
   });
 }
 

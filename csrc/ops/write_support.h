@@ -48,13 +48,18 @@ inline Tensor unshared(const Tensor& t, const Tensor& target) {
   return t.shares_storage(target) ? clone_data(t) : t;
 }
 
-// Whether values that are combined with 16-bit floats go through a float32 copy of the target,
-// which is rounded once and not at every value: ones would add up to 256 only. A few values in a
-// large target are not worth it.
-inline bool combines_wide(const Tensor& target, int64_t values) {
+// Calls combine(target), which combines so many values with it. With 16-bit floats on a float32
+// copy of the target, which is rounded once and not at every value: ones would add up to 256 only.
+// A few values in a large target are not worth it.
+template <class Combine>
+void combine_wide(const Tensor& target, int64_t values, const Combine& combine) {
   constexpr int64_t kWorth = 1 << 20;
-  return is_reduced_float(target.dtype()) &&
-         (target.numel() <= kWorth || values >= target.numel() / 16);
+  if (!is_reduced_float(target.dtype()) ||
+      (target.numel() > kWorth && values < target.numel() / 16))
+    return combine(target);
+  const Tensor wide = contiguous(to_dtype(detach(target), DType::float32));
+  combine(wide);
+  copy_data(target, to_dtype(wide, target.dtype()));
 }
 
 }  // namespace pycore

@@ -194,6 +194,21 @@ PYCORE_INLINE Vec<T> sigmoid(Vec<T> x) {
 
 // ---- logarithms ----
 
+// x = 2^e * m with m in [sqrt(1/2), sqrt(2)), for normal positive x.
+template <class T>
+struct Scaled {
+  Vec<T> e, m;
+};
+template <class T>
+PYCORE_INLINE Scaled<T> scale_near_one(Vec<T> x) {
+  using F = Float<T>;
+  constexpr typename F::Bits kFraction = (typename F::Bits(1) << F::kMantissa) - 1;
+  const Mask<T> bits = as_int<T>(x) + (F::kOneBits - F::kSqrtHalfBits);
+  const Mask<T> exponent = shift_right<T>(bits, F::kMantissa);
+  return {as_float<T>(exponent + F::kMagicBits) - (F::kMagic + static_cast<T>(F::kBias)),
+          as_float<T>((bits & kFraction) + F::kSqrtHalfBits)};
+}
+
 // x = 2^e * (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), for finite positive x.
 template <class T>
 struct LogParts {
@@ -205,13 +220,9 @@ PYCORE_INLINE LogParts<T> log_parts(Vec<T> x) {
   const T lift = static_cast<T>(1ll << (F::kMantissa + 1));
   const Mask<T> tiny = x < F::kMinNormal;
   x = select<T>(tiny, x * lift, x);
-  const Mask<T> bits = as_int<T>(x) + (F::kOneBits - F::kSqrtHalfBits);
-  const Mask<T> exponent = shift_right<T>(bits, F::kMantissa);
-  constexpr typename F::Bits kFraction = (typename F::Bits(1) << F::kMantissa) - 1;
-  const Vec<T> m = as_float<T>((bits & kFraction) + F::kSqrtHalfBits);
-  Vec<T> e = as_float<T>(exponent + F::kMagicBits) - (F::kMagic + static_cast<T>(F::kBias));
-  e = select<T>(tiny, e - static_cast<T>(F::kMantissa + 1), e);
-  return {e, m - T(1)};
+  const Scaled<T> scaled = scale_near_one<T>(x);
+  const Vec<T> e = select<T>(tiny, scaled.e - static_cast<T>(F::kMantissa + 1), scaled.e);
+  return {e, scaled.m - T(1)};
 }
 // log(1 + f) + low for the reduced f.
 template <class T>

@@ -41,13 +41,8 @@ PYCORE_INLINE Vec<T> map_pairs(Vec<T> a, Vec<T> b, F f) {
 // leaves 31 of a product of up to 150, and 31 bits of the power. Powers beyond the floats come out
 // as such.
 PYCORE_INLINE Vec<double> pow_positive(Vec<double> a, Vec<double> b) {
-  using F = Float<double>;
-  const Mask<double> bits = as_int<double>(a) + (F::kOneBits - F::kSqrtHalfBits);
-  const Vec<double> e = as_float<double>(shift_right<double>(bits, F::kMantissa) + F::kMagicBits) -
-                        (F::kMagic + F::kBias);
-  const Vec<double> m = as_float<double>((bits & ((int64_t{1} << F::kMantissa) - 1)) +
-                                         F::kSqrtHalfBits);  // from sqrt(1/2) to sqrt(2)
-  const Vec<double> s = (m - 1.0) / (m + 1.0), z = s * s;    // log(m) = 2 atanh(s), by its series
+  const auto [e, m] = scale_near_one<double>(a);
+  const Vec<double> s = (m - 1.0) / (m + 1.0), z = s * s;  // log(m) = 2 atanh(s), by its series
   const Vec<double> series =
       poly<double>(z, 1.0, 1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9, 1.0 / 11, 1.0 / 13);
   Vec<double> y = b * (e + s * (series * (2 * 1.44269504088896340736)));
@@ -86,11 +81,7 @@ PYCORE_INLINE Product exact_product(Vec<double> a, Vec<double> b) {
 // is the sum of two doubles, exact to 64 bits, since its errors grow with the power.
 PYCORE_INLINE Vec<double> pow_plain(Vec<double> a, Vec<double> b) {
   using F = Float<double>;
-  const Mask<double> bits = as_int<double>(a) + (F::kOneBits - F::kSqrtHalfBits);
-  const Vec<double> e = as_float<double>(shift_right<double>(bits, F::kMantissa) + F::kMagicBits) -
-                        (F::kMagic + F::kBias);
-  const Vec<double> m = as_float<double>((bits & ((int64_t{1} << F::kMantissa) - 1)) +
-                                         F::kSqrtHalfBits);  // from sqrt(1/2) to sqrt(2)
+  const auto [e, m] = scale_near_one<double>(a);
   // log(m) = 2 atanh(s), s = (m - 1) / (m + 1), by its series: 2 s + s z (2/3 + z (2/5 + ...)).
   const Vec<double> d = m - 1.0, q = m + 1.0, inverse = 1.0 / q, s = d * inverse;
   const Product sq = exact_product(s, q);
